@@ -1,0 +1,39 @@
+"""The four contracts of a backend, the host that local executors drive, and `open`, by which a worker reaches a store.
+
+`reach.py` says who can meet whom. Everything here may be imported by plugins.
+"""
+
+from __future__ import annotations
+
+from penstock.errors import PluginError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+def load(target: str) -> Any:
+    """Import `package.module:Class`. Raises PluginError when it is not there."""
+    import importlib
+
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{target} can't be imported: {error}", hint="flow plugins   # which plugins are installed, and their state"
+        ) from error
+
+
+def open(target: str, options: Mapping[str, Any], *args: Any) -> Any:
+    """Make the backend `target` with `options`, by import alone: no discovery, so that it works in any worker.
+
+    args: what the contract's constructor takes before its options (a metadata store and a log sink: the datastore).
+    Raises PluginError when the class is missing or refuses an option.
+    """
+    cls = load(target)
+    try:
+        return cls(*args, **options)
+    except TypeError as error:
+        raise PluginError(f"{target} does not take these options ({error})") from error

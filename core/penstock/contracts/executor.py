@@ -1,0 +1,139 @@
+"""Executor: jobs on one platform. It reports on processes; what became of a task is in the attempt's record."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from penstock.contracts.reach import Reach
+from penstock.values import Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from penstock.contracts.host import Hosts
+
+EXECUTOR_CONTRACT = 1
+
+
+class JobState(Enum):
+    """The platform's word on a job. FAILED: it ended by its own doing. LOST: the platform took or forgot it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the state can't change any more."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStatus:
+    """state: see `JobState`. exit_code: None while unknown, -N for signal N. reason: one sentence of the platform's."""
+
+    state: JobState
+    exit_code: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """A folder of this host that a job must see under the same path."""
+
+    path: Path
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What the platform shall run for one attempt.
+
+    name: the same for the same attempt, `[a-z0-9-]`, at most 63 characters (Kubernetes' limit), ends in a hash.
+    message: the attempt as one line of JSON, for a host that already runs; opaque to executors.
+    command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`.
+    environment: variables of the step; nothing in it differs from one attempt of the step to the next.
+    secrets: variables that must not be seen from outside; an executor that can't hide them raises JobRejected.
+    timeout_s: wall time after which the platform ends the job by itself, None for no limit.
+    options: the executor's own options, merged for this step.
+    """
+
+    name: str
+    message: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+    timeout_s: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunInfo:
+    """The run that an executor works for. hosts: the living hosts of this machine, None where it needs none."""
+
+    flow: str
+    run: str
+    user: str
+    hosts: Hosts | None = None
+
+
+class Executor(ABC):
+    """Runs jobs. Knows nothing of flows, artifacts or retries. Called from one thread.
+
+    The constructor takes the run, then the options as keywords, and does no work. Handles are plain strings, so that
+    another process can go on with them. Each method may raise BackendUnavailable (again later; no job has changed
+    its state by that) and BackendMisconfigured.
+    """
+
+    jobs_at: Reach = Reach.ANYWHERE  # how far away the jobs are
+    starts_once: bool = False  # True: an attempt can't be started twice, and no job outlives the lock of the run
+    uses_hosts: bool = False  # True: drives `RunInfo.hosts` and needs no `Job.command`
+    in_process: bool = False  # True: runs steps in the process of the scheduler, one by one
+    keeps_secrets: bool = False  # True: `Job.secrets` are not seen from outside
+    poll_interval_s: float = 1.0  # how long `poll` may be asked to wait at most, and how often it is asked
+
+    def __init__(self, run: RunInfo, **options: Any) -> None:
+        self.run = run
+
+    @property
+    def max_workers(self) -> int:
+        """How many jobs at once unless the user says otherwise."""
+        return 1
+
+    @abstractmethod
+    def submit(self, job: Job) -> str:
+        """Start a job and return its handle. Raises JobRejected when it can never run there.
+
+        A job of this name that the platform already has is not started again; its handle is returned.
+        """
+
+    @abstractmethod
+    def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:
+        """The status of every job asked for, after waiting at most `timeout_s` seconds for a first change.
+
+        Ids that the platform does not know are LOST; an ended state is repeated when asked again.
+        """
+
+    @abstractmethod
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Ask that jobs be stopped, with all that they started. Does not wait; ended and unknown ids are passed over."""
+
+    def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Name -> handle of those jobs that the platform still knows, queued, running or ended."""
+        return {}
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        """What the platform itself kept of the output of a job that never reached our code."""
+        return iter(())
+
+    def close(self) -> None:
+        """Free clients. Does not stop jobs. May be called twice."""

@@ -1,0 +1,41 @@
+"""Hosts: the living processes of ours beside which attempts run on this machine. Core makes them, executors drive them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.contracts.executor import Job
+
+HOST_CONTRACT = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostEvent:
+    """kind: `started`, `ended`, or `lost` (the host itself died). exit_code: of the attempt's process, -N for signal N."""
+
+    kind: str
+    name: str
+    pid: int | None = None
+    exit_code: int | None = None
+    reason: str = ""
+
+
+class Hosts(ABC):
+    """The pool of hosts of a run: one for each set of variables that a step needs, started when first asked for."""
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Begin an attempt; a `started` event follows, later `ended` or `lost`. Raises BackendUnavailable."""
+
+    @abstractmethod
+    def events(self, timeout_s: float) -> Sequence[HostEvent]:
+        """What happened, after waiting at most `timeout_s` seconds for a first event."""
+
+    @abstractmethod
+    def kill(self, name: str) -> None:
+        """End an attempt with its whole process group. Unknown names are passed over."""

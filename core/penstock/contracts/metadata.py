@@ -1,0 +1,110 @@
+"""MetadataStore: the catalogue. Copies of run headers, records and tags, for questions that keys can't answer fast.
+
+It decides nothing: every row can be written again from the datastore, and a row that is missing or late is no fault.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, TypeAlias
+
+    from penstock.contracts.datastore import Datastore
+
+METADATA_CONTRACT = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """A run. started_s, ended_s: Unix time; outcome: None while no outcome was claimed; header: the run's header, JSON."""
+
+    flow: str
+    run: str
+    started_s: float
+    ended_s: float | None = None
+    outcome: str | None = None
+    header: bytes = b"{}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRow:
+    """An attempt that has a record. record: the record's object, byte for byte."""
+
+    flow: str
+    run: str
+    step: str
+    place: str
+    attempt: int
+    outcome: str
+    started_s: float
+    ended_s: float
+    record: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TagRow:
+    """A tag of a run. system: set by penstock, never removed by people."""
+
+    flow: str
+    run: str
+    tag: str
+    system: bool = False
+
+
+if TYPE_CHECKING:
+    Row: TypeAlias = RunRow | AttemptRow | TagRow
+
+
+class MetadataStore(ABC):
+    """Finds rows. One writer at a time a run (its scheduler) beside `flow tag`; readers at any time, also elsewhere.
+
+    The constructor takes the datastore, then the options as keywords, and does no work. A store that can read the
+    facts where they stand (objects of the datastore) need not keep copies: then `write` and `forget` have no effect.
+    Each method may raise BackendUnavailable and BackendMisconfigured.
+    """
+
+    def __init__(self, datastore: Datastore, **options: Any) -> None:
+        self.datastore = datastore
+
+    @abstractmethod
+    def write(self, rows: Sequence[Row]) -> None:
+        """Keep rows, all or none. A row with the same names replaces the older one."""
+
+    @abstractmethod
+    def runs(
+        self,
+        flow: str | None = None,
+        *,
+        run: str | None = None,
+        outcome: str | None = None,
+        tags: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> Iterator[RunRow]:
+        """Runs, newest id first: of one flow or all, with this id, this outcome and every one of `tags`."""
+
+    @abstractmethod
+    def attempts(self, flow: str, run: str, *, step: str | None = None, place: str | None = None) -> Iterator[AttemptRow]:
+        """Attempts of a run that have a record, in any order."""
+
+    @abstractmethod
+    def tags(self, flow: str, run: str) -> Iterator[TagRow]:
+        """Tags of a run, in any order."""
+
+    @abstractmethod
+    def forget(self, flow: str, run: str, tag: str | None = None) -> None:
+        """Drop the rows of a run, or one tag of it. What is not there is passed over."""
+
+    def flows(self) -> Iterator[str]:
+        """Names of all flows that have a run, in any order."""
+        yield from {row.flow for row in self.runs()}
+
+    def options(self) -> dict[str, Any]:
+        """The keywords that open the same store in another process, as JSON. Never holds a secret."""
+        return {}
+
+    def close(self) -> None:
+        """Free connections. May be called twice."""

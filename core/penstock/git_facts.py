@@ -1,0 +1,56 @@
+"""Which commit a flow file belongs to, asked of `git` while the flow is being imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PATIENCE_S = 2.0  # `git status` of a huge tree is not worth waiting for
+
+
+class GitFacts:
+    """Begins to ask on construction; `result()` waits for the answer."""
+
+    def __init__(self, folder: str) -> None:
+        self._asked: dict[str, subprocess.Popen[bytes]] = {}
+        if _in_a_checkout(folder):
+            for name, arguments in (("commit", ["rev-parse", "HEAD"]), ("dirty", ["status", "--porcelain", "-uno"])):
+                try:
+                    self._asked[name] = subprocess.Popen(
+                        ["git", "-C", folder, *arguments],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL,
+                    )
+                except OSError:
+                    return
+
+    def result(self) -> dict[str, Any] | None:
+        """`{"commit": hex, "dirty": bool}`; None outside a checkout or without git."""
+        said: dict[str, str] = {}
+        for name, process in self._asked.items():
+            try:
+                out, _ = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                continue
+            if process.returncode == 0:
+                said[name] = out.decode("utf-8", "replace").strip()
+        if "commit" not in said:
+            return None
+        return {"commit": said["commit"], "dirty": bool(said["dirty"]) if "dirty" in said else None}
+
+
+def _in_a_checkout(folder: str) -> bool:
+    while True:
+        if os.path.exists(os.path.join(folder, ".git")):
+            return True
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent

@@ -1,0 +1,202 @@
+"""Import the flow file once, under the name of its stem, and say as data what it declares."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from penstock.errors import FlowError, PenstockError
+from penstock.graph import Graph
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from penstock.flow import FlowSpec
+
+
+class Declaration:
+    """What a flow file declares, as data that crosses processes.
+
+    file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file set,
+    None for one that it removed; modules: files that it imported from its own folder; packages: versions of what it imported; doc: of the class.
+    """
+
+    __slots__ = ("doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters")
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        file: str,
+        graph: Graph,
+        parameters: list[dict[str, Any]],
+        environ: dict[str, str | None],
+        modules: list[str],
+        packages: dict[str, str] | None = None,
+        doc: str = "",
+    ) -> None:
+        self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
+        self.environ, self.modules, self.packages, self.doc = environ, modules, packages or {}, doc
+
+    def data(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**{name: getattr(self, name) for name in self.__slots__}, "graph": self.graph.data()}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Declaration:
+        """The inverse of `data`."""
+        return cls(**{**data, "graph": Graph.of(data["graph"])})
+
+
+def import_flow(file: str, flow: str | None = None) -> type[FlowSpec]:
+    """Import the file as the module of its stem and return its flow; `flow` chooses among several.
+
+    Raises FlowError with file:line for whatever goes wrong in it.
+    """
+    path = os.path.abspath(file)
+    stem = os.path.splitext(os.path.basename(path))[0]
+    if stem in sys.stdlib_module_names or stem == "penstock":
+        raise FlowError(
+            f"{os.path.basename(path)} has the name of the module `{stem}`, which every program needs",
+            where=path,
+            hint=f"mv {stem}.py {stem}_flow.py",
+        )
+    sys.path.insert(0, os.path.dirname(path))
+    module = _execute(path, stem)
+    return _chosen(module, path, flow)
+
+
+def _execute(path: str, stem: str) -> ModuleType:
+    import importlib.util
+    from importlib.machinery import SourceFileLoader
+
+    spec = importlib.util.spec_from_file_location(stem, path, loader=SourceFileLoader(stem, path))
+    if spec is None or spec.loader is None:
+        raise FlowError(f"{path} can't be read as Python", where=path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except PenstockError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _import_error(error, path) from error
+    return module
+
+
+def _import_error(error: BaseException, path: str) -> FlowError:
+    """The user's line, and what to do."""
+    import traceback
+
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    own = [frame for frame in frames if os.path.dirname(frame.filename) == os.path.dirname(path)]
+    last = own[-1] if own else frames[-1] if frames else None
+    where = f"{last.filename}:{last.lineno}" if last is not None else path
+    if isinstance(error, SyntaxError):
+        return FlowError(f"syntax error: {error.msg}", where=f"{error.filename or path}:{error.lineno}")
+    if isinstance(error, FileNotFoundError) and not own:
+        return FlowError(f"no file {path}", where=path)
+    if isinstance(error, UnicodeDecodeError) or (isinstance(error, ValueError) and "null bytes" in str(error)):
+        return FlowError(f"{os.path.basename(path)} is no Python source: {error}", where=path)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        beside = os.path.join(os.path.dirname(path), package)
+        hint = f"pip install {package}" if not os.path.exists(beside) else f"look into {beside}"
+        return FlowError(f"no module named {error.name!r}", where=where, hint=hint)
+    if isinstance(error, SystemExit):
+        return FlowError(
+            f"the file calls sys.exit({error.code!r}) while it is imported",
+            where=where,
+            hint='put what only a script should do below `if __name__ == "__main__":`',
+        )
+    return FlowError(f"{type(error).__name__} while the file is imported: {error}", where=where)
+
+
+def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
+    from penstock.flow import FlowSpec
+
+    flows = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, FlowSpec) and value.__module__ == module.__name__
+    }
+    leaves = {
+        name: value
+        for name, value in flows.items()
+        if not any(other is not value and issubclass(other, value) for other in flows.values())
+    }
+    if flow is not None:
+        if flow not in flows:
+            import difflib
+
+            near = difflib.get_close_matches(flow, flows, 1) or sorted(flows)
+            raise FlowError(f"no flow {flow!r} in {path}", where=path, hint=f"it has: {', '.join(near) or 'none'}")
+        return flows[flow]
+    if not leaves:
+        raise FlowError(
+            "the file has no flow: no class that inherits from FlowSpec", where=path, hint="class MyFlow(FlowSpec): ..."
+        )
+    if len(leaves) > 1:
+        names = sorted(leaves)
+        raise FlowError(
+            f"the file has {len(leaves)} flows: {', '.join(names)}", where=path, hint=f"choose one: {path}:{names[0]}"
+        )
+    return next(iter(leaves.values()))
+
+
+def graph_of(flow_class: type[FlowSpec]) -> Graph:
+    """The graph of a flow, with the decorators of its steps as data. Raises FlowError where the graph can't run."""
+    from penstock.graph_checks import check
+    from penstock.graph_source import graph_of_class
+
+    graph = graph_of_class(flow_class)
+    for name, step in graph.steps.items():
+        function = getattr(flow_class, name)
+        step.decorators = tuple(one.data() for one in getattr(function, "__penstock_decorators__", ()))
+    check(graph)
+    return graph
+
+
+def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], file: str) -> Declaration:
+    """The declaration of an imported flow. before: the environment as it was before the import."""
+    from penstock.attempt import parameters_of
+
+    after = dict(os.environ)
+    changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
+    changed.update({name: None for name in before if name not in after})
+    path = os.path.abspath(file)
+    return Declaration(
+        flow=graph.name,
+        file=path,
+        graph=graph,
+        parameters=[parameter.data() for parameter in parameters_of(flow_class).values()],
+        environ=changed,
+        modules=_modules_below(os.path.dirname(path)),
+        packages=_packages(),
+        doc=(flow_class.__doc__ or "").strip(),
+    )
+
+
+def _modules_below(folder: str) -> list[str]:
+    """Files of imported modules that lie in the flow's folder, installed packages excluded."""
+    found = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.startswith(folder + os.sep):
+            continue
+        inside = file[len(folder) + 1 :].split(os.sep)
+        if "site-packages" not in inside and not any(part.startswith(".") for part in inside):
+            found.append(file)
+    return sorted(set(found))
+
+
+def _packages() -> dict[str, str]:
+    """Versions of imported packages, as they give them themselves; asking the installer's files would take longer."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        version = vars(module).get("__version__") if "." not in name and module is not None else None
+        if isinstance(version, str) and name not in sys.stdlib_module_names:
+            found[name] = version
+    return found

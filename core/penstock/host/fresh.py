@@ -1,0 +1,54 @@
+"""`python -P -m penstock.host.fresh CONTROL FILE FLOW`: one attempt in an interpreter of its own, beside its host.
+
+The host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a fork would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+
+from penstock import contracts
+from penstock.attempt import Message, World
+from penstock.host.declare import graph_of, import_flow
+from penstock.host.serve import libc, run_attempt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main(control_fd: str, file: str, flow: str) -> int:
+    """Returns the exit code of the attempt."""
+    control = socket.socket(fileno=int(control_fd))
+    os.set_inheritable(control.fileno(), False)
+    c_library = libc()
+    c_library.die_with_parent()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    said = _line(control)
+    sys.argv = [file]
+    flow_class = import_flow(file, flow)
+    opened = said["opened"]
+    datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
+    world = World(
+        flow_class=flow_class, graph=graph_of(flow_class), datastore=datastore, run=opened["run"], facts=opened["facts"]
+    )
+    return run_attempt(Message.of(said["message"]), world, control, c_library)
+
+
+def _line(control: socket.socket) -> dict[str, Any]:
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = control.recv(1 << 16)
+        if not piece:
+            raise SystemExit(1)
+        data += piece
+    said: dict[str, Any] = json.loads(data)
+    return said
+
+
+if __name__ == "__main__":
+    status = main(*sys.argv[1:])
+    os._exit(status)

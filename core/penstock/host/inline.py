@@ -1,0 +1,164 @@
+"""Hosts without a process: each attempt runs to its end in the scheduler's own process, one by one.
+
+For breakpoints, debuggers and notebooks. The keys, records and moments are the same; output is teed by pipes laid under
+descriptors 1 and 2. Time-outs work on the main thread only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+
+from penstock import attempt, contracts
+from penstock.attempt import Message, World
+from penstock.context import current
+from penstock.contracts.host import HostEvent, Hosts
+from penstock.host.pump import Pump
+from penstock.values import SUCCEEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from penstock.contracts.datastore import Datastore
+    from penstock.contracts.executor import Job
+    from penstock.contracts.logsink import LogSink
+    from penstock.flow import FlowSpec
+    from penstock.graph import Graph
+
+
+class InlineHosts(Hosts):
+    """Runs an attempt when its events are asked for, so that `start` returns at once like any other."""
+
+    def __init__(
+        self,
+        *,
+        flow_class: type[FlowSpec],
+        graph: Graph,
+        datastore: Datastore,
+        opened: Mapping[str, Any],
+        show: Callable[[str, str, bytes], None],
+    ) -> None:
+        self._world = World(
+            flow_class=flow_class, graph=graph, datastore=datastore, run=opened["run"], facts=opened["facts"]
+        )
+        self._opened, self._show = opened, show
+        self._waiting: list[Job] = []
+        self._events: list[HostEvent] = []
+        self._sink: LogSink | None = None
+
+    def start(self, job: Job) -> None:
+        """Put the attempt at the end of the queue."""
+        self._waiting.append(job)
+        self._events.append(HostEvent(kind="started", name=job.name, pid=os.getpid()))
+
+    def events(self, timeout_s: float) -> Sequence[HostEvent]:
+        """Run the next attempt to its end."""
+        if self._waiting and not self._events:
+            job = self._waiting.pop(0)
+            code = self._run(job)
+            self._events.append(HostEvent(kind="ended", name=job.name, exit_code=code))
+        found, self._events = self._events, []
+        return found
+
+    def kill(self, name: str) -> None:
+        """Forget an attempt that has not begun; one that runs is this very call's caller."""
+        gone = [job for job in self._waiting if job.name == name]
+        self._waiting = [job for job in self._waiting if job.name != name]
+        self._events += [HostEvent(kind="ended", name=job.name, exit_code=1) for job in gone]
+
+    def close(self) -> None:
+        """Close the log sink."""
+        if self._sink is not None:
+            self._sink.close()
+
+    def _log_sink(self) -> LogSink:
+        if self._sink is None:
+            named = self._opened["logging"]
+            self._sink = contracts.open(named["target"], named["options"], self._world.datastore)
+        return self._sink
+
+    def _run(self, job: Job) -> int:
+        message = Message.of(json.loads(job.message))
+        at = (self._world.flow, self._world.run, message.step, message.place, message.attempt)
+        with _variables(job.environment), _Tee(at, self._log_sink, lambda s, b: self._show(job.name, s, b)) as tee:
+            try:
+                record = attempt.run(message, self._world, tee.drain)
+            finally:
+                current._clear()
+        return 0 if record.outcome == SUCCEEDED else 1
+
+
+@contextlib.contextmanager
+def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class _Tee:
+    """Lays a pipe under descriptors 1 and 2 and reads both from a thread, which shows the bytes and keeps them."""
+
+    def __init__(
+        self, at: tuple[str, str, str, str, int], sink: Callable[[], LogSink], show: Callable[[str, bytes], None]
+    ) -> None:
+        self._saved = (os.dup(1), os.dup(2))
+        self._pipes = (os.pipe(), os.pipe())
+        self._pump = Pump((self._pipes[0][0], self._pipes[1][0]), at, sink, show)
+        self._lock = threading.Lock()
+        self._drained = False
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self._pump.out, self._pump.err)
+        ]
+
+    def __enter__(self) -> _Tee:
+        _flush()
+        for (_, end), fd in zip(self._pipes, (1, 2), strict=True):
+            os.dup2(end, fd)
+            os.close(end)
+        for reader in self._readers:
+            reader.start()
+        return self
+
+    def _read(self, stream: Any) -> None:
+        os.set_blocking(stream.fd, True)
+        while piece := os.read(stream.fd, 1 << 16):
+            with self._lock:
+                stream.take(piece)
+
+    def _restore(self) -> None:
+        if not self._drained:
+            self._drained = True
+            _flush()
+            for saved, fd in zip(self._saved, (1, 2), strict=True):
+                os.dup2(saved, fd)
+                os.close(saved)
+            for reader in self._readers:
+                reader.join()
+
+    def drain(self) -> tuple[Any, Any]:
+        """Take the pipes away again and say what went through them."""
+        self._restore()
+        return self._pump.out.fact(), self._pump.err.fact()
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+        self._pump.close()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

@@ -1,0 +1,91 @@
+"""The host of a job elsewhere: claims the attempt, runs it in a fork, and ends with it. Nobody drives it.
+
+Which copy of a job runs the body is decided by the claim of `owner`: a platform may start a job twice.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+
+from penstock import contracts, keys, records
+from penstock.attempt import Message
+from penstock.host.declare import graph_of, import_flow
+from penstock.host.seeds import SeedWatch
+from penstock.host.serve import Server
+from penstock.plan import NOT_OWNER_EXIT_CODE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from penstock.contracts.datastore import Datastore
+
+BEAT_EVERY_S = 30.0
+
+
+def main(launch: dict[str, Any], folder: str, message_text: str) -> None:
+    """Run the attempt of `message_text` and exit: 0 when it succeeded, 1 when not, 75 when another copy owns it.
+
+    launch: `file` and `flow`, and what `Server.open` takes; folder: where `code` and `runtime` were unpacked.
+    """
+    status = 1
+    try:
+        status = _run(launch, os.path.join(folder, "code", launch["file"]), Message.of(json.loads(message_text)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _run(launch: dict[str, Any], file: str, message: Message) -> int:
+    opened = launch["opened"]
+    datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
+    at = (launch["flow"], opened["run"], message.step, message.place, message.attempt)
+    owner = {"token": records.new_token(), "host": os.uname().nodename, "pid": os.getpid(), "since_s": time.time()}
+    if not records.claim(datastore, keys.owner(*at), "owner", owner)[0]:
+        return NOT_OWNER_EXIT_CODE
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.argv = [file]
+    gc.disable()
+    with SeedWatch() as watch:
+        flow_class = import_flow(file, launch["flow"])
+    ended: list[int] = []
+
+    def tell(header: dict[str, Any], payload: bytes) -> None:
+        if header["event"] == "output":  # so that the platform's own log has it too
+            os.write(1 if header["stream"] == "stdout" else 2, payload)
+        elif header["event"] == "ended":
+            ended.append(header["exit_code"])
+
+    server = Server(flow_class=flow_class, graph=graph_of(flow_class), file=file, seeded=watch.seeded, tell=tell)
+    server.open(opened)
+    signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
+    server.start("attempt", message)
+    beats = Beats(datastore, keys.beat(*at))
+    while not ended:
+        server.turn(timeout_s=BEAT_EVERY_S / 2)
+        beats.beat()
+    return 0 if ended[0] == 0 else 1
+
+
+class Beats:
+    """Says that the attempt lives, once it has run for half a minute: a counter that is replaced."""
+
+    def __init__(self, datastore: Datastore, key: str) -> None:
+        self._datastore, self._key = datastore, key
+        self._due = time.monotonic() + BEAT_EVERY_S
+        self._count = 0
+
+    def beat(self) -> None:
+        """Replace the counter when it is time."""
+        if time.monotonic() >= self._due:
+            self._due += BEAT_EVERY_S
+            self._count += 1
+            self._datastore.put(self._key, records.encode("beat", {"beat": self._count}), replace=True)

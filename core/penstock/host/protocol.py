@@ -1,0 +1,135 @@
+"""Frames between a driver and a host over any two-way byte stream: a header as JSON, and raw bytes behind it.
+
+    4 bytes length of the header | 4 bytes length of the payload | header | payload          (big-endian)
+
+To the host:    open     store, logging, run and facts: what an attempt needs beside its own message; with it travels
+                         the descriptor of the run's lock, so that host and attempts hold it together with the driver
+                run      name, message, fresh: begin an attempt
+                kill     name: end it with its process group
+                stop     end when idle
+From the host:  declared what the flow file declares (`declare.py`)
+                refused  error, message, hint, where: the flow file can't be used
+                serving  mode (`fork` or `exec`), reason
+                started  name, pid
+                output   name, stream; the payload is what was printed
+                ended    name, exit_code
+End of file means to the host: end every attempt with its process group, and exit.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Frame = tuple[dict[str, Any], bytes]
+
+_HEAD = struct.Struct(">II")
+_PIECE = 1 << 18
+
+
+class Link:
+    """One end of the stream. Frames that arrive while a send has to wait are kept, so that two ends never block each other.
+
+    descriptors: those that the other end has sent, in order.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.stream = stream
+        self.descriptors: list[int] = []
+        stream.setblocking(False)
+        self._buffer = bytearray()
+        self._frames: list[Frame] = []
+        self.closed = False
+
+    def fileno(self) -> int:
+        """For `select`."""
+        return self.stream.fileno()
+
+    def send(self, header: dict[str, Any], payload: bytes = b"", descriptors: Sequence[int] = ()) -> bool:
+        """Send one frame, and descriptors with it. False when the other end is gone."""
+        head = json.dumps(header, separators=(",", ":")).encode("ascii")
+        data = memoryview(_HEAD.pack(len(head), len(payload)) + head + payload)
+        while data:
+            try:
+                if descriptors:
+                    sent = socket.send_fds(self.stream, [data], list(descriptors))
+                    descriptors = ()
+                else:
+                    sent = self.stream.send(data)
+                data = data[sent:]
+            except BlockingIOError:
+                self._wait_to_send()
+            except OSError:
+                self.closed = True
+                return False
+        return True
+
+    def _wait_to_send(self) -> None:
+        poll = select.poll()
+        poll.register(self.stream, select.POLLOUT | (0 if self.closed else select.POLLIN))
+        for _, event in poll.poll():
+            if event & select.POLLIN:
+                self._fill()
+
+    def _fill(self) -> bool:
+        """Take in what has arrived; False when nothing was there."""
+        try:
+            piece, descriptors, _, _ = socket.recv_fds(self.stream, _PIECE, 4)
+            self.descriptors += descriptors
+        except BlockingIOError:
+            return False
+        except OSError:
+            piece = b""
+        if not piece:
+            self.closed = True
+            return False
+        self._buffer += piece
+        self._cut()
+        return True
+
+    def _cut(self) -> None:
+        start = 0
+        while len(self._buffer) - start >= _HEAD.size:
+            head, tail = _HEAD.unpack_from(self._buffer, start)
+            end = start + _HEAD.size + head + tail
+            if len(self._buffer) < end:
+                break
+            middle = start + _HEAD.size + head
+            header = json.loads(bytes(self._buffer[start + _HEAD.size : middle]))
+            self._frames.append((header, bytes(self._buffer[middle:end])))
+            start = end
+        if start:
+            del self._buffer[:start]
+
+    def receive(self) -> list[Frame]:
+        """Every frame that is here now, without waiting. `closed` tells that no more will come."""
+        while not self.closed and self._fill():
+            if len(self._buffer) + sum(len(payload) for _, payload in self._frames) > 4 * _PIECE:
+                break
+        frames, self._frames = self._frames, []
+        return frames
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until `receive` has something to say."""
+        if self._frames or self.closed:
+            return True
+        poll = select.poll()
+        poll.register(self.stream, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+    def close(self) -> None:
+        """Close this end."""
+        self.closed = True
+        self.stream.close()
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends on this machine."""
+    return socket.socketpair()

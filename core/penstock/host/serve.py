@@ -1,0 +1,447 @@
+"""The host: one thread that forks (or execs) attempts, pumps their output, enforces time-outs, reaps and records deaths.
+
+It imports the flow file before anything else and makes the store's client before it forks, so that an attempt starts in
+about a millisecond with everything at hand. It starts no thread and no event loop, and it never loads an artifact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from penstock import attempt, contracts, records
+from penstock.attempt import Message, World
+from penstock.host.protocol import Link
+from penstock.host.pump import Pump
+from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from penstock.contracts.logsink import LogSink
+    from penstock.flow import FlowSpec
+    from penstock.graph import Graph
+
+KILL_AFTER_TIMEOUT_S = 30.0  # the attempt raises by its own timer first; the platform's limit lies 60 s after this
+TERMINATE_GRACE_S = 2.0
+EXIT_WORK_S = 10  # for atexit functions and threads of the user's code
+# Threads that are alive after one fork and were seen to do no harm: jemalloc's background thread belongs to the
+# allocator, which has its own atfork handlers (pyarrow; all children worked).
+_HARMLESS_THREADS = frozenset({"jemalloc_bg_thd"})
+
+
+class Child:
+    """One running attempt."""
+
+    __slots__ = ("control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told")
+
+    def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket.socket) -> None:
+        self.name, self.message, self.pid, self.pump, self.control = name, message, pid, pump, control
+        self.pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        self.started_s = time.time()
+        self.told = False  # it said that its record stands
+        self.killed = False
+        self.reason = ""
+        limit = message.timeout_s
+        self.kill_at = None if limit is None else time.monotonic() + limit + KILL_AFTER_TIMEOUT_S
+
+
+class Server:
+    """Serves attempts of one flow. tell: how events reach whoever drives it, `(header, payload)`."""
+
+    def __init__(
+        self,
+        *,
+        flow_class: type[FlowSpec],
+        graph: Graph,
+        file: str,
+        seeded: set[str],
+        tell: Callable[[dict[str, Any], bytes], object],
+    ) -> None:
+        self.flow_class, self.graph, self.file, self.seeded = flow_class, graph, file, seeded
+        self.lock_fds: list[int] = []  # of the run, held as long as this process or one of its forks lives
+        self.tell = tell
+        self.children: dict[str, Child] = {}
+        self.world: World
+        self._opened: dict[str, Any] = {}
+        self._forks = True
+        self._sink: LogSink | None = None
+        self._poll = select.poll()
+        self._watched: dict[int, tuple[str, Child]] = {}
+        self._libc = libc()
+
+    # -- before serving
+
+    def open(self, opened: dict[str, Any]) -> None:
+        """Make the store's client, see whether forks are safe here, and say so."""
+        self._opened = opened
+        datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
+        self.world = World(
+            flow_class=self.flow_class, graph=self.graph, datastore=datastore, run=opened["run"], facts=opened["facts"]
+        )
+        reason = self._probe()
+        self._forks = not reason
+        if self._forks:
+            gc.collect()
+            gc.freeze()  # what is here now is never garbage: children need not copy its pages to look at it
+        self.tell({"event": "serving", "mode": "fork" if self._forks else "exec", "reason": reason}, b"")
+
+    def _probe(self) -> str:
+        """Fork once and look which threads are left in this process; "" when forking is safe, else why not."""
+        if sys.platform != "linux":
+            return "system frameworks of this platform do not survive a fork"
+        _silence_fork_warning()
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        names = []
+        for thread in os.listdir("/proc/self/task"):
+            if int(thread) != os.getpid():
+                with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/comm") as file:
+                    names.append(file.read().strip())
+        alive = sorted(set(names) - _HARMLESS_THREADS)
+        if not alive:
+            return ""
+        return f"importing {os.path.basename(self.file)} leaves threads that no fork survives: {', '.join(alive)}"
+
+    def sink(self) -> LogSink:
+        """The log sink, made when the first attempt prints more than a record holds."""
+        if self._sink is None:
+            named = self._opened["logging"]
+            self._sink = contracts.open(named["target"], named["options"], self.world.datastore)
+        return self._sink
+
+    # -- attempts
+
+    def start(self, name: str, message: Message, *, fresh: bool = False) -> None:
+        """Begin an attempt in a process of its own."""
+        if message.constants:
+            with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
+                self.world.constants(message.constants)
+        ours, theirs = socket.socketpair()
+        out, out_in = os.pipe()
+        err, err_in = os.pipe()
+        if self._forks and not fresh:
+            pid = os.fork()
+            if not pid:
+                self._become_attempt(message, theirs, out_in, err_in)
+        else:
+            pid = self._exec(message, theirs, out_in, err_in)
+            said = {"opened": self._opened, "message": message.data()}
+            ours.sendall(json.dumps(said).encode("ascii") + b"\n")
+        theirs.close()
+        os.close(out_in)
+        os.close(err_in)
+        at = (self.world.flow, self.world.run, message.step, message.place, message.attempt)
+        pump = Pump((out, err), at, self.sink, lambda stream, piece: self._show(name, stream, piece))
+        child = Child(name, message, pid, pump, ours)
+        self.children[name] = child
+        for fd, role in ((out, "out"), (err, "err"), (ours.fileno(), "control"), (child.pidfd, "exit")):
+            if fd >= 0:
+                self._watched[fd] = (role, child)
+                self._poll.register(fd, select.POLLIN)
+        self.tell({"event": "started", "name": name, "pid": pid}, b"")
+
+    def _show(self, name: str, stream: str, piece: bytes) -> None:
+        self.tell({"event": "output", "name": name, "stream": stream}, piece)
+
+    def _become_attempt(self, message: Message, control: socket.socket, out: int, err: int) -> None:
+        """In the fork: leave everything behind that belongs to the host, run, and never return."""
+        status = 1
+        try:
+            os.setpgid(0, 0)
+            self._libc.die_with_parent()
+            os.dup2(out, 1)
+            os.dup2(err, 2)
+            os.close(out)
+            os.close(err)
+            for child in self.children.values():
+                os.close(child.pump.out.fd)
+                os.close(child.pump.err.fd)
+                child.control.close()
+                if child.pidfd >= 0:
+                    os.close(child.pidfd)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.set_wakeup_fd(-1)
+            gc.enable()
+            from penstock.host.seeds import reseed
+
+            reseed(self.seeded)
+            status = run_attempt(message, self.world, control, self._libc)
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                import traceback
+
+                traceback.print_exc()
+                sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+    def _exec(self, message: Message, control: socket.socket, out: int, err: int) -> int:
+        """A fresh interpreter for one attempt: where a fork is not safe, and for a GPU."""
+        import subprocess
+
+        with open(os.devnull, "rb") as nothing:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "penstock.host.fresh", str(control.fileno()), self.file, self.graph.name],
+                stdin=nothing, stdout=out, stderr=err, pass_fds=[control.fileno(), *self.lock_fds],
+                process_group=0,
+            )  # fmt: skip
+        process.returncode = 0  # reaped by this loop, not by Popen
+        return process.pid
+
+    def kill(self, name: str, reason: str = "") -> None:
+        """Ask an attempt to end, with its group; by force 2 s later."""
+        child = self.children.get(name)
+        if child is not None and not child.killed:
+            child.killed, child.reason = True, reason
+            child.kill_at = time.monotonic() + TERMINATE_GRACE_S
+            _signal_group(child.pid, signal.SIGTERM)
+
+    def kill_all(self) -> None:
+        """End every attempt at once; nothing is recorded."""
+        for child in self.children.values():
+            _signal_group(child.pid, signal.SIGKILL)
+
+    # -- the loop
+
+    def register(self, fd: int) -> None:
+        """Watch a descriptor of the driver's too; `turn` returns it when it is readable."""
+        self._poll.register(fd, select.POLLIN)
+
+    def turn(self, timeout_s: float | None = None) -> list[int]:
+        """Wait for something, deal with it, and return the readable descriptors that are not an attempt's."""
+        foreign = []
+        exits = []
+        for fd, _ in self._poll.poll(self._timeout_ms(timeout_s)):
+            role, child = self._watched.get(fd, ("", None))
+            if child is None:
+                foreign.append(fd)
+            elif role == "exit":
+                exits.append(child)
+            elif role == "control":
+                self._answer(child)
+            elif not (child.pump.out if role == "out" else child.pump.err).read():
+                self._unwatch(fd)
+        for child in exits:
+            self._reap(child)
+        self._keep_time()
+        return foreign
+
+    def _timeout_ms(self, timeout_s: float | None) -> float | None:
+        waits = [] if timeout_s is None else [timeout_s]
+        now = time.monotonic()
+        for child in self.children.values():
+            if child.pump.waits:
+                waits.append(0.5)
+            if child.kill_at is not None:
+                waits.append(max(0.0, child.kill_at - now))
+            if child.pidfd < 0:
+                waits.append(0.02)
+        return min(waits) * 1000 if waits else None
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        for child in list(self.children.values()):
+            if child.pump.waits:
+                child.pump.flush_due(now)
+            if child.kill_at is not None and now >= child.kill_at:
+                child.kill_at = now + 1.0
+                if not child.killed:
+                    child.reason = f"ran longer than its time-out of {child.message.timeout_s:g} s and did not stop"
+                _signal_group(child.pid, signal.SIGKILL)
+            if child.pidfd < 0 and os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                self._reap(child)
+
+    def _answer(self, child: Child) -> None:
+        """The attempt said `ready`: tell it what it printed. Or that its record stands."""
+        try:
+            said = child.control.recv(64)
+        except OSError:
+            said = b""
+        if not said:
+            self._unwatch(child.control.fileno())
+        if b"R" in said:
+            out, err = child.pump.drain()
+            answer = json.dumps([out, err]).encode("ascii")
+            with contextlib.suppress(OSError):
+                child.control.sendall(len(answer).to_bytes(4, "big") + answer)
+        child.told |= b"C" in said
+
+    def _unwatch(self, fd: int) -> None:
+        if self._watched.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def _reap(self, child: Child) -> None:
+        _signal_group(child.pid, signal.SIGKILL)  # what it left behind; its pid is its group's, and not free yet
+        _, status, usage = os.wait4(child.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if not child.told:
+            self._answer(child)
+        out, err = child.pump.drain()
+        if not child.told:
+            self._record_death(child, code, usage.ru_maxrss, out, err)
+        for fd in (child.pump.out.fd, child.pump.err.fd, child.control.fileno(), child.pidfd):
+            self._unwatch(fd)
+        child.pump.close()
+        child.control.close()
+        if child.pidfd >= 0:
+            os.close(child.pidfd)
+        del self.children[child.name]
+        self.tell({"event": "ended", "name": child.name, "exit_code": code}, b"")
+
+    def _record_death(self, child: Child, code: int, peak: int, out: Any, err: Any) -> None:
+        """The attempt ended without a record: say so in its place. Its own record wins if it got that far."""
+        message = child.message
+        reason = child.reason or _death(code)
+        if code == -signal.SIGSEGV:
+            child.pump.err.take(b"segmentation fault\n")
+            err = child.pump.err.fact()
+        record = Record(
+            flow=self.world.flow, run=self.world.run, step=message.step, place=message.place, attempt=message.attempt,
+            outcome=CANCELLED if child.killed else FAILED, token=message.token, writer="host", reason=reason,
+            started_s=child.started_s, ended_s=time.time(), peak_bytes=peak * (1 if sys.platform == "darwin" else 1024),
+            parents=message.parents, inputs=message.inputs, stdout=out, stderr=err,
+            handler=message.handler is not None, host=os.uname().nodename, pid=child.pid,
+        )  # fmt: skip
+        records.claim_record(self.world.datastore, record)
+
+
+# ------------------------------------------------------------------------------------ inside the attempt
+
+
+def run_attempt(message: Message, world: World, control: socket.socket, libc: Libc) -> int:
+    """Run one attempt whose host is at the other end of `control`. Returns the exit code: 0 when it succeeded."""
+
+    def drain() -> tuple[Any, Any]:
+        _finish_user_code(libc)
+        control.sendall(b"R")
+        size = int.from_bytes(_exactly(control, 4), "big")
+        out, err = json.loads(_exactly(control, size))
+        return out, err
+
+    record = attempt.run(message, world, drain)
+    with contextlib.suppress(OSError):
+        control.sendall(b"C")
+    return 0 if record.outcome == SUCCEEDED else 1
+
+
+def _exactly(stream: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = stream.recv(size - len(data))
+        if not piece:
+            raise ConnectionError("the host is gone")
+        data += piece
+    return data
+
+
+def _finish_user_code(libc: Libc) -> None:
+    """What a normal exit would do, since `os._exit` does not: atexit functions and flushing, for a limited time."""
+    import atexit
+
+    if atexit._ncallbacks():
+        previous = signal.signal(signal.SIGALRM, _stop_waiting)
+        signal.alarm(EXIT_WORK_S)
+        try:
+            atexit._run_exitfuncs()
+        except BaseException as error:
+            sys.stderr.write(f"penstock: an atexit function failed: {type(error).__name__}: {error}\n")
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, previous)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    libc.flush()
+
+
+def _stop_waiting(*_: object) -> None:
+    raise TimeoutError(f"still at work after {EXIT_WORK_S} s")
+
+
+# ----------------------------------------------------------------------------------------------- process
+
+
+class Libc:
+    """Two calls that Python does not offer: die with the parent, and flush what C code has printed."""
+
+    def __init__(self, library: Any = None) -> None:
+        self._library = library
+
+    def die_with_parent(self) -> None:
+        """SIGKILL when the process that forked this one ends. Source: prctl(2), PR_SET_PDEATHSIG = 1."""
+        if self._library is not None and sys.platform == "linux":
+            self._library.prctl(1, signal.SIGKILL, 0, 0, 0)
+
+    def flush(self) -> None:
+        """fflush(NULL)."""
+        if self._library is not None:
+            self._library.fflush(None)
+
+
+def libc() -> Libc:
+    """The C library, or one that does nothing where it can't be had."""
+    try:
+        import ctypes
+
+        return Libc(ctypes.CDLL(None))
+    except (ImportError, OSError):
+        return Libc()
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _death(code: int) -> str:
+    if code == 0:
+        return "its process ended without a result: os._exit(0)?"
+    if code > 0:
+        return f"its process ended without a result, with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    hint = "; out of memory? See @resources(memory=...)" if -code == signal.SIGKILL else ""
+    return f"its process was ended by signal {-code} ({name}){hint}"
+
+
+def _silence_fork_warning() -> None:
+    import warnings
+
+    warnings.filterwarnings("ignore", message=".*use of fork\\(\\) may lead to deadlocks.*", category=DeprecationWarning)
+
+
+def serve(link: Link, server: Server) -> None:
+    """Obey the driver at the other end of `link` until it says stop or is gone."""
+    server.register(link.fileno())
+    stopping = False
+    while not (stopping and not server.children):
+        server.turn()
+        for header, _ in link.receive():
+            command = header["do"]
+            if command == "open":
+                server.lock_fds += link.descriptors
+                server.open(header)
+            elif command == "run":
+                server.start(header["name"], Message.of(json.loads(header["message"])), fresh=header.get("fresh", False))
+            elif command == "kill":
+                server.kill(header["name"])
+            else:
+                stopping = True
+        if link.closed:
+            server.kill_all()
+            return

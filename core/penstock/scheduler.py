@@ -1,0 +1,463 @@
+"""The loop of a run: ready tasks become jobs, ended jobs become records, records make further tasks ready.
+
+It decides nothing by itself: `plan.py` says what is ready and what an attempt's end means, `records.py` what is true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import json
+import os
+import re
+import time
+from collections import deque
+
+from penstock import keys, plan, records
+from penstock.attempt import Message
+from penstock.contracts.executor import Job, JobState, Mount
+from penstock.contracts.metadata import AttemptRow
+from penstock.errors import BackendUnavailable, JobRejected, KeyMissing
+from penstock.plan import Plan, Policy, Ready
+from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record, Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from penstock.contracts.datastore import Datastore
+    from penstock.contracts.executor import Executor, JobStatus
+    from penstock.contracts.metadata import MetadataStore
+    from penstock.graph import Graph
+    from penstock.lease import Lease
+
+    class Console(Protocol):
+        """What the loop tells people; `cli/console.py` has the one that prints."""
+
+        def task_started(self, pathspec: Pathspec) -> None: ...
+        def output(self, step: str, place: str, stream: str, data: bytes) -> None: ...
+        def task_ended(self, record: Record, will_retry: bool) -> None: ...
+        def note(self, text: str) -> None: ...
+
+
+CATALOGUE_BATCH = 50  # records a write: fixed by count, not by the clock, so that a run makes the same calls each time
+WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clock and at signals
+UNAVAILABLE_WAIT_S = 5.0
+REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
+SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
+DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
+
+FINISH, FAIL_FAST, CONTINUE = "finish", "fail-fast", "continue"
+ON_FAILURE = (FINISH, FAIL_FAST, CONTINUE)
+
+
+class StepPlan:
+    """What the scheduler needs of a step: where it runs and what it grants."""
+
+    __slots__ = ("environment", "executor", "limit", "options", "policy", "resources", "timeout_s")
+
+    def __init__(
+        self,
+        *,
+        executor: str,
+        options: Mapping[str, Any],
+        policy: Policy,
+        resources: Resources,
+        environment: Mapping[str, str],
+        timeout_s: float | None,
+    ) -> None:
+        self.executor, self.options, self.policy = executor, options, policy
+        self.resources, self.environment, self.timeout_s = resources, environment, timeout_s
+
+
+class _Running:
+    """A job on its way."""
+
+    __slots__ = ("attempt", "executor", "job_id", "look_at", "message", "name", "ready", "token")
+
+    def __init__(self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, token: str) -> None:
+        self.ready, self.attempt, self.name, self.executor, self.token = ready, attempt, name, executor, token
+        self.job_id = ""
+        self.look_at = 0.0  # when to look for the record of a job that is over without one
+
+
+class Scheduler:
+    """Drives one run.
+
+    known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin (`resume`).
+    past: what is remembered of attempts without success. command: argv of a job elsewhere, from its message.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        run: str,
+        datastore: Datastore,
+        metadata: MetadataStore,
+        executors: Mapping[str, Executor],
+        steps: Mapping[str, StepPlan],
+        lease: Lease,
+        console: Console,
+        max_workers: int,
+        on_failure: str = FINISH,
+        max_num_splits: int = 1_000_000,
+        given: Mapping[str, str] | None = None,
+        known: Mapping[tuple[str, str], str] | None = None,
+        past: Mapping[tuple[str, str], plan.Past] | None = None,
+        command: Callable[[str], tuple[str, ...]] | None = None,
+        on_parameters: Callable[[], None] = lambda: None,
+        adopt: bool = False,
+    ) -> None:
+        self.flow, self.run_id, self.graph = graph.name, run, graph
+        self.datastore, self.metadata, self.executors, self.steps = datastore, metadata, executors, steps
+        self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
+        self.max_num_splits, self.given = max_num_splits, dict(given or {})
+        self._known = dict(known or {})
+        self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
+        self._command, self._on_parameters, self._adopt = command, on_parameters, adopt
+        self._plan = Plan(graph)
+        self._ready: deque[Ready] = deque()
+        self._later: list[tuple[float, int, Ready]] = []
+        self._order = itertools.count()
+        self._running: dict[str, _Running] = {}
+        self._by_job: dict[tuple[str, str], str] = {}
+        self._rows: list[AttemptRow] = []
+        self._constants: str | None = None
+        self._stopped = False  # nothing new is launched
+        self._asked_to_stop = False
+        self.cancelled = False
+        self.failed: list[Pathspec] = []
+        self.counts = {SUCCEEDED: 0, FAILED: 0, LOST: 0, CANCELLED: 0}
+        self.reused = 0
+
+    # -- the loop
+
+    def loop(self) -> str:
+        """Run to the end; returns the outcome. `stop` may be called from a signal handler in between."""
+        self._take(self._plan.begin())
+        while True:
+            self._launch()
+            if not self._running and not (self._later and not self._stopped):
+                break
+            self._wait()
+            if not self.lease.beat():
+                self.console.note("another scheduler has taken this run over; this one stops")
+                self._stop_all()
+                break
+            self._obey()
+        self._write_rows(everything=True)
+        return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
+
+    def names(self, job: str) -> tuple[str, str] | None:
+        """Step and place of a job that runs."""
+        running = self._running.get(job)
+        return None if running is None else running.ready.task
+
+    def please_stop(self) -> None:
+        """For signal handlers: the loop stops at its next turn."""
+        self._asked_to_stop = True
+
+    def stop(self) -> None:
+        """Launch nothing more, cancel what runs, and end as cancelled."""
+        self.cancelled = True
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        self._stopped = True
+        self._ready.clear()
+        self._later.clear()
+        for name, executor in self.executors.items():
+            ids = [one.job_id for one in self._running.values() if one.executor == name and one.job_id]
+            if ids:
+                executor.cancel(ids)
+
+    def _obey(self) -> None:
+        if self._asked_to_stop and not self.cancelled:
+            self.stop()
+        if not self.cancelled and self.lease.just_beat and self.datastore.exists(keys.cancel(self.flow, self.run_id)):
+            self.console.note("cancelled from outside")
+            self.stop()
+
+    # -- ready tasks
+
+    def _take(self, found: Iterable[Ready]) -> None:
+        """Queue what became ready; what has a record already is added to the plan at once, without a job."""
+        stack = [iter(found)]
+        while stack:
+            ready = next(stack[-1], None)
+            if ready is None:
+                stack.pop()
+                continue
+            key = self._known.pop(ready.task, None) if self._known else None
+            if key is None:
+                self._ready.append(ready)
+                continue
+            record = records.read_record(self.datastore, key)
+            if record.outcome != SUCCEEDED:
+                self._ready.append(ready)
+                continue
+            self.reused += 1
+            stack.append(self._succeed(ready, record, key))
+
+    def _succeed(self, ready: Ready, record: Record, key: str) -> Any:
+        if ready.step == PARAMETERS_STEP:
+            self._constants = key
+            self._on_parameters()
+        width = (record.transition or {}).get("width") or 0
+        if width > self.max_num_splits:
+            self._fail(ready, f"its foreach has {width} items, more than --max-num-splits={self.max_num_splits}")
+            return iter(())
+        return self._plan.add(record, key)
+
+    # -- launching
+
+    def _launch(self) -> None:
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        while self._ready and len(self._running) < self.max_workers and not self._stopped:
+            self._start(self._ready.popleft())
+
+    def _start(self, ready: Ready) -> None:
+        step = self.steps[ready.step]
+        attempt = plan.next_attempt(self._past.get(ready.task), step.policy)
+        if attempt is None:
+            self._fail(ready, "its attempts are used up")
+            return
+        name = job_name(self.flow, self.run_id, ready.step, ready.place, attempt.number)
+        running = _Running(ready, attempt, name, step.executor, records.new_token())
+        executor = self.executors[step.executor]
+        if self._adopt and not executor.starts_once:
+            running.job_id = executor.adopt([name]).get(name, "")
+        try:
+            running.job_id = running.job_id or executor.submit(self._job(running, step, executor))
+        except BackendUnavailable as error:
+            self.console.note(f"waiting for the executor {step.executor}: {error}")
+            heapq.heappush(self._later, (time.monotonic() + UNAVAILABLE_WAIT_S, next(self._order), ready))
+            return
+        except JobRejected as error:
+            self._fail(ready, str(error))
+            return
+        self._running[name] = running
+        self._by_job[step.executor, running.job_id] = name
+        if ready.step != PARAMETERS_STEP:
+            self.console.task_started(Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number))
+
+    def _job(self, running: _Running, step: StepPlan, executor: Executor) -> Job:
+        ready = running.ready
+        message = Message(
+            step=ready.step,
+            place=ready.place,
+            attempt=running.attempt.number,
+            token=running.token,
+            constants=self._constants,
+            last=running.attempt.last,
+            handler=running.attempt.handler,
+            timeout_s=step.timeout_s,
+            split=ready.split,
+            given=self.given if ready.step == PARAMETERS_STEP else None,
+        )
+        if ready.step in self.graph.steps and self.graph.steps[ready.step].is_join:
+            message.inputs = self._write_inputs(ready) if ready.parents else None
+        else:
+            message.parents = ready.parents
+        text = json.dumps(message.data(), separators=(",", ":"))
+        command = self._command(text) if self._command is not None and not executor.uses_hosts else ()
+        return Job(
+            name=running.name,
+            message=text,
+            command=command,
+            environment=step.environment,
+            resources=step.resources,
+            timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
+            options=step.options,
+            mounts=tuple(Mount(path=path) for path in self.datastore.host_paths) if command else (),
+        )
+
+    def _write_inputs(self, ready: Ready) -> str:
+        """The parents' records in one object, so that a join lists nothing and reads one key."""
+        key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
+        self.datastore.put(key, records.encode_bundle(records.read_records(self.datastore, ready.parents)))
+        return key
+
+    # -- waiting and settling
+
+    def _wait(self) -> None:
+        timeout_s = WAIT_S
+        if self._later:
+            timeout_s = min(timeout_s, max(0.0, self._later[0][0] - time.monotonic()))
+        names = [name for name in self.executors if any(one.executor == name for one in self._running.values())]
+        if not names:
+            time.sleep(timeout_s)
+        for name in names:
+            self._poll(name, timeout_s / len(names))
+        self._look()
+
+    def _poll(self, name: str, timeout_s: float) -> None:
+        executor = self.executors[name]
+        ids = [one.job_id for one in self._running.values() if one.executor == name and not one.look_at]
+        if not ids:
+            time.sleep(min(timeout_s, REMOTE_LOOK_S))
+            return
+        try:
+            found = executor.poll(ids, timeout_s)
+        except BackendUnavailable as error:
+            self.console.note(f"waiting for the executor {name}: {error}")
+            time.sleep(timeout_s)
+            return
+        for job_id, status in found.items():
+            if status.state.ended:
+                running = self._running.get(self._by_job.get((name, job_id), ""))
+                if running is not None:
+                    self._ended(running, status)
+
+    def _ended(self, running: _Running, status: JobStatus) -> None:
+        raw = self._read(running)
+        verdict = plan.reconcile(True, status.state is JobState.LOST, status.exit_code, raw is not None)
+        if verdict == plan.WATCH:
+            running.look_at = time.monotonic() + REMOTE_LOOK_S
+        elif raw is not None:
+            self._settle(running, raw)
+        else:
+            reason = status.reason or f"the job ended with exit code {status.exit_code} and without a result"
+            self._give_up(running, verdict, reason)
+
+    def _look(self) -> None:
+        """After jobs that are over here but whose attempt another copy owns."""
+        for running in [one for one in self._running.values() if one.look_at and time.monotonic() >= one.look_at]:
+            raw = self._read(running)
+            if raw is not None:
+                self._settle(running, raw)
+            elif self._silence_s(running) > SILENT_AFTER_S:
+                self._give_up(running, LOST, f"the copy that owns the attempt is silent for {SILENT_AFTER_S:.0f} s")
+            else:
+                running.look_at = time.monotonic() + REMOTE_LOOK_S
+
+    def _at(self, running: _Running) -> tuple[str, str, str, str, int]:
+        return self.flow, self.run_id, running.ready.step, running.ready.place, running.attempt.number
+
+    def _silence_s(self, running: _Running) -> float:
+        at = self._at(running)
+        found = [self.datastore.stat(keys.beat(*at)), self.datastore.stat(keys.owner(*at))]
+        return min((stat.age_s for stat in found if stat is not None), default=0.0)
+
+    def _read(self, running: _Running) -> bytes | None:
+        try:
+            return self.datastore.get(keys.record(*self._at(running)))
+        except KeyMissing:
+            return None
+
+    def _give_up(self, running: _Running, outcome: str, reason: str) -> None:
+        """Claim the attempt for nobody, then its record; whatever the second claim returns is the truth."""
+        at = self._at(running)
+        executor = self.executors[running.executor]
+        token = records.new_token()
+        if not executor.starts_once:
+            records.claim(self.datastore, keys.owner(*at), "owner", {"token": token, "host": "", "nobody": True})
+        if self.cancelled:
+            outcome = CANCELLED
+        record = Record(
+            flow=self.flow, run=self.run_id, step=at[2], place=at[3], attempt=at[4], outcome=outcome, token=token,
+            writer="driver", reason=reason, started_s=time.time(), ended_s=time.time(), host=os.uname().nodename,
+            parents=running.ready.parents if len(running.ready.parents) == 1 else (),
+            handler=running.attempt.handler is not None,
+        )  # fmt: skip
+        won, standing = records.claim_record(self.datastore, record)
+        if won and not executor.starts_once:
+            executor.cancel([running.job_id])
+        self._settle(running, records.encode_record(standing))
+
+    def _settle(self, running: _Running, raw: bytes) -> None:
+        """Go on from a record: this is where a task's attempt is over."""
+        record = records.decode_record(raw, keys.record(*self._at(running)))
+        del self._running[running.name]
+        self._by_job.pop((running.executor, running.job_id), None)
+        self._keep_row(record, raw)
+        self.counts[record.outcome] += 1
+        ready = running.ready
+        if record.outcome == SUCCEEDED:
+            self._past.pop(ready.task, None)
+            if ready.step != PARAMETERS_STEP:
+                self.console.task_ended(record, False)
+            if not self._stopped or ready.step == PARAMETERS_STEP:
+                self._take(self._succeed(ready, record, records.key_of(record)))
+            elif (record.transition or {}).get("kind") == "end":
+                self._plan.finished = True
+            return
+        past = self._past.setdefault(ready.task, plan.Past())
+        past.add(record)
+        step = self.steps[ready.step]
+        again = None if self._stopped and self.cancelled else plan.next_attempt(past, step.policy)
+        self.console.task_ended(record, again is not None)
+        if again is None:
+            if record.outcome != CANCELLED:
+                self._fail(ready, record.reason)
+        elif not self._stopped:
+            self._retry(ready, record, step)
+
+    def _retry(self, ready: Ready, record: Record, step: StepPlan) -> None:
+        delay_s = step.policy.delay_s
+        if delay_s is None:
+            delay_s = 0.0 if self.executors[step.executor].starts_once else DEFAULT_DELAY_ELSEWHERE_S
+        if record.outcome != FAILED or delay_s <= 0:
+            self._ready.append(ready)
+        else:
+            heapq.heappush(self._later, (time.monotonic() + delay_s, next(self._order), ready))
+
+    def _fail(self, ready: Ready, reason: str) -> None:
+        self.failed.append(Pathspec(self.flow, self.run_id, ready.step, ready.place))
+        if reason and ready.task not in self._past:
+            self.console.note(f"{ready.step}/{ready.place}: {reason}")
+        if self.on_failure == FAIL_FAST:
+            self._stop_all()
+        elif self.on_failure == FINISH:
+            self._stopped = True
+            self._ready.clear()
+            self._later.clear()
+
+    # -- the catalogue
+
+    def _keep_row(self, record: Record, raw: bytes) -> None:
+        self._rows.append(
+            AttemptRow(
+                flow=self.flow, run=self.run_id, step=record.step, place=record.place, attempt=record.attempt,
+                outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=raw,
+            )  # fmt: skip
+        )
+        self._write_rows()
+
+    def _write_rows(self, *, everything: bool = False) -> None:
+        if len(self._rows) >= CATALOGUE_BATCH or (everything and self._rows):
+            rows, self._rows = self._rows, []
+            try:
+                self.metadata.write(rows)
+            except BackendUnavailable as error:
+                self.console.note(f"the catalogue is behind ({error}); it is rebuilt from the records when needed")
+
+
+_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
+    """The same for the same attempt: `[a-z0-9-]`, at most 63 characters, ending in a hash of the full pathspec."""
+    full = f"{flow}/{run}/{step}/{place}/{attempt}"
+    readable = _NOT_IN_NAME.sub("-", f"{flow}-{step}-{place}-{attempt}".lower()).strip("-")[:46]
+    return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], plan.Past]]:
+    """What records say before the loop begins: keys of successes by task, and the past of tasks without one."""
+    known: dict[tuple[str, str], str] = {}
+    past: dict[tuple[str, str], plan.Past] = {}
+    for task, attempts in records.fold(found).items():
+        standing = records.standing(attempts)
+        if standing is not None:
+            known[task] = records.key_of(standing)
+            continue
+        past[task] = plan.Past()
+        for record in attempts:
+            past[task].add(record)
+    return known, past
