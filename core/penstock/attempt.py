@@ -14,14 +14,16 @@ It runs the same in a fork of a host, in a fresh interpreter and in the schedule
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 
 from penstock import keys, records
 from penstock.artifacts import Artifacts
-from penstock.context import current
+from penstock.context import Parallel, current
 from penstock.errors import ArtifactError, FlowError, KeyMissing, PenstockError
 from penstock.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
+from penstock.parameters import Parameter, ParameterContext
 from penstock.values import (
     FAILED,
     FOREACH_ITEMS,
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
     from penstock.contracts.datastore import Datastore
     from penstock.graph import Graph, Step
-    from penstock.parameters import Parameter
 
     Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
     Drain = Callable[[], tuple[Output, Output]]
@@ -160,7 +161,7 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
     step = world.graph.steps[message.step]
     binding = _restore(message, world, step, artifacts, record)
     flow = bind(world.flow_class, binding)
-    _set_current(message, world, step)
+    _set_current(message, world, step, binding)
     task = Task(world, message, flow)
     error: BaseException | None = None
     try:
@@ -250,10 +251,10 @@ def _foreach_frame(frame: Mapping[str, Any], artifacts: Artifacts) -> ForeachFra
     )
 
 
-def _set_current(message: Message, world: World, step: Step) -> None:
-    width = None
-    if any(decorator.get("name") == "parallel" for decorator in step.decorators):
-        width = place_index(message.place)
+def _set_current(message: Message, world: World, step: Step, binding: Binding) -> None:
+    nodes = {}
+    if step.parallel_step and binding.frames:
+        nodes["parallel"] = Parallel(binding.frames[-1].width, place_index(message.place))
     current._set(
         flow_name=world.flow,
         run_id=world.run,
@@ -262,7 +263,7 @@ def _set_current(message: Message, world: World, step: Step) -> None:
         retry_count=message.attempt,
         parameter_names=list(parameters_of(world.flow_class)),
         graph=world.graph,
-        node_index=width,
+        **nodes,
         **world.facts,
     )
 
@@ -346,8 +347,6 @@ def _stored(flow: FlowSpec, binding: Binding, artifacts: Artifacts, *, lenient: 
 
 def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
     """Parameters of a flow by the name of their attribute, in the order of their declaration; subclasses win."""
-    from penstock.parameters import Parameter
-
     found: dict[str, Parameter] = {}
     for cls in reversed(flow_class.__mro__):
         for name, value in vars(cls).items():
@@ -359,8 +358,6 @@ def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
 
 
 def _run_parameters(message: Message, world: World, artifacts: Artifacts, record: Record) -> None:
-    from penstock.parameters import ParameterContext
-
     given = message.given or {}
     current._set(flow_name=world.flow, run_id=world.run, step_name=message.step, task_id=message.place, **world.facts)
     for attribute, value in constants_of(world.flow_class).items():
@@ -440,8 +437,6 @@ def caught_error(error: BaseException, step: str) -> CaughtError:
 
 def _usage() -> tuple[float, int]:
     """CPU seconds and largest resident memory in bytes, of this process."""
-    import resource
-
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux, bytes on macOS
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit

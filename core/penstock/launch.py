@@ -342,7 +342,7 @@ class _Driver:
     def announce(self, header: Mapping[str, Any]) -> None:
         """Tags, the catalogue's row of the run, and the first line that the user reads."""
         flow, run = header["flow"], header["run"]
-        tags.add(self.home.datastore, flow, run, header["tags"])
+        tags.add_tags(self.home.datastore, flow, run, header["tags"])
         raw = records.encode("run", header)
         rows: list[Any] = [RunRow(flow=flow, run=run, started_s=header["started_s"], header=raw)]
         rows += [TagRow(flow=flow, run=run, tag=tag) for tag in header["tags"]]
@@ -416,9 +416,7 @@ class _Driver:
         if any(self.home.executor_class(name).in_process for name in names):
             flow_class = import_flow(self.declaration.file, self.declaration.flow)
             graph = graph_of(flow_class)
-            return InlineHosts(
-                flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened, show=self._show
-            )
+            return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note)
 
     def _show(self, name: str, stream: str, data: bytes) -> None:

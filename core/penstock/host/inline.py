@@ -16,6 +16,7 @@ from penstock import attempt, contracts
 from penstock.attempt import Message, World
 from penstock.context import current
 from penstock.contracts.host import HostEvent, Hosts
+from penstock.contracts.logsink import STDOUT
 from penstock.host.pump import Pump
 from penstock.values import SUCCEEDED
 
@@ -41,12 +42,11 @@ class InlineHosts(Hosts):
         graph: Graph,
         datastore: Datastore,
         opened: Mapping[str, Any],
-        show: Callable[[str, str, bytes], None],
     ) -> None:
         self._world = World(
             flow_class=flow_class, graph=graph, datastore=datastore, run=opened["run"], facts=opened["facts"]
         )
-        self._opened, self._show = opened, show
+        self._opened = opened
         self._waiting: list[Job] = []
         self._events: list[HostEvent] = []
         self._sink: LogSink | None = None
@@ -85,7 +85,7 @@ class InlineHosts(Hosts):
     def _run(self, job: Job) -> int:
         message = Message.of(json.loads(job.message))
         at = (self._world.flow, self._world.run, message.step, message.place, message.attempt)
-        with _variables(job.environment), _Tee(at, self._log_sink, lambda s, b: self._show(job.name, s, b)) as tee:
+        with _variables(job.environment), _Tee(at, self._log_sink) as tee:
             try:
                 record = attempt.run(message, self._world, tee.drain)
             finally:
@@ -108,14 +108,12 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 class _Tee:
-    """Lays a pipe under descriptors 1 and 2 and reads both from a thread, which shows the bytes and keeps them."""
+    """Lays a pipe under descriptors 1 and 2 and reads both from threads, which pass the bytes on as they are and keep them."""
 
-    def __init__(
-        self, at: tuple[str, str, str, str, int], sink: Callable[[], LogSink], show: Callable[[str, bytes], None]
-    ) -> None:
+    def __init__(self, at: tuple[str, str, str, str, int], sink: Callable[[], LogSink]) -> None:
         self._saved = (os.dup(1), os.dup(2))
         self._pipes = (os.pipe(), os.pipe())
-        self._pump = Pump((self._pipes[0][0], self._pipes[1][0]), at, sink, show)
+        self._pump = Pump((self._pipes[0][0], self._pipes[1][0]), at, sink, self._pass_on)
         self._lock = threading.Lock()
         self._drained = False
         self._readers = [
@@ -138,15 +136,22 @@ class _Tee:
             with self._lock:
                 stream.take(piece)
 
+    def _pass_on(self, stream: str, piece: bytes) -> None:
+        fd = self._saved[0 if stream == STDOUT else 1]
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            while piece:
+                piece = piece[os.write(fd, piece) :]
+
     def _restore(self) -> None:
         if not self._drained:
             self._drained = True
             _flush()
             for saved, fd in zip(self._saved, (1, 2), strict=True):
                 os.dup2(saved, fd)
-                os.close(saved)
             for reader in self._readers:
                 reader.join()
+            for saved in self._saved:
+                os.close(saved)
 
     def drain(self) -> tuple[Any, Any]:
         """Take the pipes away again and say what went through them."""

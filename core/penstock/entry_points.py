@@ -1,0 +1,113 @@
+"""Who announces a plugin: the entry points of the group `penstock`, found by reading `entry_points.txt` files.
+
+`importlib.metadata` would parse the metadata of every installed distribution, which costs more than Python and click
+together; here only a folder is listed and small files are opened. It is asked only for path entries that are no folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+GROUP = "penstock"
+OWN = "penstock"  # the distribution whose plugins are core's own
+
+
+class EntryPoint:
+    """name: the plugin's short name; module: what to import; distribution and version: who installed it;
+    extras: what the distribution offers to be installed with it (known for core's own alone)."""
+
+    __slots__ = ("distribution", "extras", "module", "name", "version")
+
+    def __init__(
+        self, name: str, module: str, distribution: str, version: str, extras: tuple[str, ...] = ()
+    ) -> None:
+        self.name, self.module, self.distribution, self.version = name, module, distribution, version
+        self.extras = extras
+
+    @property
+    def own(self) -> bool:
+        """Whether core's own distribution announces it."""
+        return self.distribution == OWN
+
+
+def scan(path: Sequence[str], *, own_only: bool = False) -> list[EntryPoint]:
+    """The entry points below the folders of `path` (usually `sys.path`); of one distribution the first found counts.
+
+    own_only: of core's own distribution alone, without opening the files of others.
+    """
+    found: list[EntryPoint] = []
+    seen: set[str] = set()
+    for folder in dict.fromkeys(path):
+        for distribution, version, text, extras in _distributions(folder or os.curdir, own_only):
+            if distribution not in seen:
+                seen.add(distribution)
+                found += [EntryPoint(*pair, distribution, version, extras) for pair in parse(text)]
+    return found
+
+
+def parse(text: str) -> Iterator[tuple[str, str]]:
+    """`(name, module)` of each line in the group's section of an `entry_points.txt`."""
+    inside = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            inside = line == f"[{GROUP}]"
+        elif inside and "=" in line and line[0] not in "#;":
+            name, _, target = line.partition("=")
+            yield name.strip(), re.split(r"[:\[\s]", target.strip())[0]
+
+
+def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """Name, version, `entry_points.txt` and extras of the distributions in one path entry that have such a file."""
+    try:
+        names = os.listdir(folder)
+    except NotADirectoryError:
+        yield from _packed(folder, own_only)
+        return
+    except OSError:
+        return
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        if ending not in (".dist-info", ".egg-info"):
+            continue
+        project, _, version = stem.partition("-")
+        distribution = normal(project)
+        if own_only and distribution != OWN:
+            continue
+        try:
+            with open(os.path.join(folder, name, "entry_points.txt"), encoding="utf-8") as file:
+                text = file.read()
+        except OSError:
+            continue
+        extras = _extras(os.path.join(folder, name)) if distribution == OWN else ()
+        yield distribution, version, text, extras
+
+
+def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """The same for a path entry that is a zip file."""
+    from importlib.metadata import distributions
+
+    for found in distributions(path=[path]):
+        distribution = normal(found.metadata["Name"])
+        text = found.read_text("entry_points.txt")
+        if text and (not own_only or distribution == OWN):
+            yield distribution, found.version, text, tuple(found.metadata.get_all("Provides-Extra") or ())
+
+
+def _extras(folder: str) -> tuple[str, ...]:
+    try:
+        with open(os.path.join(folder, "METADATA"), encoding="utf-8") as file:
+            head = file.read().partition("\n\n")[0]
+    except OSError:
+        return ()
+    return tuple(re.findall(r"^Provides-Extra: *(\S+)", head, re.MULTILINE))
+
+
+def normal(name: str) -> str:
+    """The name of a distribution as indexes compare it. Source: packaging.python.org, name normalization."""
+    return re.sub(r"[-_.]+", "-", name).lower()

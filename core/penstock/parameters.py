@@ -1,0 +1,216 @@
+"""Parameter: an input of a run. Declared on the flow's class, given on the command line, the same in every step."""
+
+from __future__ import annotations
+
+from penstock.errors import FlowError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+# Options of `flow run` and words of FlowSpec that a parameter must not hide.
+RESERVED = frozenset({
+    "attr", "codepackage", "datastore", "executor", "executor-for", "help", "json", "logging", "max-num-splits",
+    "max-workers", "metadata", "next", "on-failure", "profile", "quiet", "run-id-file", "tag", "with",
+})  # fmt: skip
+_TRUE = frozenset({"true", "1", "yes", "y", "on", "t"})
+_FALSE = frozenset({"false", "0", "no", "n", "off", "f"})
+_KINDS: Mapping[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
+
+
+class JSONTypeClass:
+    """The type of a parameter whose text is JSON."""
+
+    def __repr__(self) -> str:
+        return "JSONType"
+
+
+JSONType = JSONTypeClass()
+
+
+class ParameterContext:
+    """What a default that is a function is called with."""
+
+    __slots__ = ("configs", "flow_name", "parameter_name", "user_name")
+
+    def __init__(self, flow_name: str, user_name: str, parameter_name: str, configs: Mapping[str, Any]) -> None:
+        self.flow_name, self.user_name, self.parameter_name = flow_name, user_name, parameter_name
+        self.configs = configs
+
+
+class Parameter:
+    """A class attribute that a run gives a value.
+
+    name: on the command line (`--alpha`); default: a value, or a function of a ParameterContext, called once a run;
+    type: str, int, float, bool or JSONType (from the default where it is not given); separator: the text becomes a list.
+    Further keywords that only deployments use are accepted. Raises FlowError for what can't be meant.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: Any = None,
+        type: Any = None,
+        help: str | None = None,
+        required: bool | None = None,
+        separator: str | None = None,
+        show_default: bool = True,
+        **deploy_time: Any,
+    ) -> None:
+        self.where = _caller()
+        self.name, self.default, self.help = name, default, help
+        self.required, self.separator, self.show_default = bool(required), separator, show_default
+        self.deploy_time = deploy_time
+        self.kind = self._kind(type)
+        self.attribute = name
+        self._check()
+
+    def _kind(self, given: Any) -> str:
+        if given is JSONType or given is JSONTypeClass:
+            return "json"
+        if given is None:
+            if callable(self.default) or self.default is None:
+                return "str"
+            if isinstance(self.default, list | dict | tuple):
+                return "str" if self.separator else "json"
+            given = self.default.__class__
+        if given in _KINDS:
+            return _KINDS[given]
+        raise self._refuse(f"type={given!r} is none of str, int, float, bool, JSONType", "type=str")
+
+    def _refuse(self, message: str, hint: str) -> FlowError:
+        return FlowError(f"Parameter {self.name!r}: {message}", where=self.where, hint=hint)
+
+    def _check(self) -> None:
+        if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
+            raise self._refuse("a name is made of letters, digits, _ and -", "Parameter('learning_rate', ...)")
+        if self.name in RESERVED:
+            raise self._refuse(f"--{self.name} is an option of `flow run`", f"Parameter('my_{self.name}', ...)")
+        if self.separator is not None and self.kind != "str":
+            raise self._refuse("separator= goes with text", "leave out type=, or separator=")
+        if self.default is None or callable(self.default) or self.separator is not None:
+            return
+        try:
+            self._converted(self.default)
+        except (TypeError, ValueError) as error:
+            raise self._refuse(f"default={self.default!r} is no {self.kind}", f"type={self.default.__class__.__name__}") from error
+
+    def _converted(self, value: Any) -> Any:
+        """A value that is none of text's doing (a default, or what its function returned) as the declared type."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            if self.separator is not None:
+                return value.split(self.separator)
+            return value if self.kind == "str" else _parse(self.kind, value)
+        if self.separator is not None:
+            return list(value)
+        if self.kind == "json":
+            return value
+        if self.kind == "str":
+            return str(value)
+        if self.kind == "bool" and not isinstance(value, bool | int):
+            raise TypeError(value)
+        if self.kind == "int" and int(value) != value:
+            raise ValueError(value)
+        return {"int": int, "float": float, "bool": bool}[self.kind](value)
+
+    # -- as an attribute
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+
+    def __get__(self, flow: Any, owner: type | None = None) -> Any:
+        if flow is None:
+            return self
+        binding = flow.__dict__.get("_binding")
+        if binding is None:
+            return self
+        return binding.fetch(flow, self.attribute)
+
+    # -- as an option
+
+    def data(self) -> dict[str, Any]:
+        """As JSON: what the command line must know without importing the flow. default: as text to show, or None."""
+        shown = None
+        if self.show_default and self.default is not None and not callable(self.default):
+            shown = self.default if isinstance(self.default, str) else _shown(self.default)
+        return {
+            "name": self.name,
+            "type": self.kind,
+            "required": self.required and self.default is None,
+            "help": self.help or "",
+            "default": shown,
+            "separator": self.separator,
+        }
+
+    def value(self, text: str | None, context: ParameterContext) -> Any:
+        """The value of a run: of the text that was given, else of the default. Raises UsageError."""
+        if text is not None:
+            return convert(self.data(), text)
+        if not callable(self.default):
+            return self._converted(self.default)
+        found = self.default(context)
+        try:
+            return self._converted(found)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"the default function of parameter {self.name!r} returned {found!r}, which is no {self.kind}", where=self.where
+            ) from error
+
+
+def _caller() -> str:
+    import sys
+
+    frame = sys._getframe(2)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _shown(value: Any) -> str:
+    import json
+
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def convert(declaration: Mapping[str, Any], text: str) -> Any:
+    """The value of a text as typed, by `Parameter.data()`. Raises UsageError that names the option."""
+    if declaration["separator"] is not None:
+        return text.split(declaration["separator"])
+    kind = declaration["type"]
+    try:
+        return _parse(kind, text)
+    except ValueError as error:
+        wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "json": "JSON"}[kind]
+        detail = f" ({error})" if kind == "json" else ""
+        raise UsageError(
+            f"--{declaration['name']} takes {wanted}, not {text!r}{detail}",
+            where=f"--{declaration['name']}",
+            hint=f"--{declaration['name']}={_EXAMPLES[kind]}",
+        ) from error
+
+
+_EXAMPLES = {"int": "3", "float": "0.5", "bool": "true", "json": '\'{"a": 1}\''}
+
+
+def _parse(kind: str, text: str) -> Any:
+    parsers: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": _bool, "json": _json}
+    return parsers[kind](text)
+
+
+def _bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _json(text: str) -> Any:
+    import json
+
+    return json.loads(text)

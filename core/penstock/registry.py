@@ -1,0 +1,277 @@
+"""Which backends, commands and observers there are, who brings them, and why one of them can't be used.
+
+Plugins are loaded one at a time, so that a broken one breaks only itself. Core's own distribution is looked at first, and
+most commands need no other; the rest is loaded when a name is not found there, for observers, and for the help.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+
+import pluggy
+
+from penstock import contracts, entry_points, plugin
+from penstock.errors import PluginError
+from penstock.plugin import KINDS, Backend, Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
+    from typing import Any
+
+    from penstock.entry_points import EntryPoint
+
+READY = "ready"
+BROKEN = "broken"
+BLOCKED = "blocked"
+RESTRICTION = "PENSTOCK_PLUGINS"  # `none`, or the short names of the plugins that may be loaded; core's own always are
+
+
+class Plugin:
+    """A plugin that an entry point names. state: `ready`, `broken` or `blocked`; reason: why it is not ready."""
+
+    __slots__ = ("backends", "entry", "module", "reason", "state")
+
+    def __init__(self, entry: EntryPoint) -> None:
+        self.entry = entry
+        self.state, self.reason = READY, ""
+        self.backends: list[Backend] = []
+        self.module: ModuleType | None = None
+
+    def fail(self, state: str, reason: str) -> None:
+        """Take it out of use."""
+        self.state, self.reason, self.backends = state, reason, []
+
+
+class Registry:
+    """What is installed. path: where distributions are looked for; environ: may hold `PENSTOCK_PLUGINS`."""
+
+    def __init__(self, *, path: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._path = sys.path if path is None else path
+        self._environ = os.environ if environ is None else environ
+        self._manager = pluggy.PluginManager("penstock")
+        self._manager.add_hookspecs(plugin)
+        self._plugins: dict[tuple[str, str], Plugin] = {}
+        self._targets: dict[tuple[str, str], Backend] = {}
+        self._complete = False
+        for entry in entry_points.scan(self._path, own_only=True):
+            self._load(entry)
+
+    # -- loading
+
+    def _load(self, entry: EntryPoint) -> None:
+        found = self._plugins[entry.distribution, entry.name] = Plugin(entry)
+        if not entry.own and not self._allowed(entry.name):
+            found.fail(BLOCKED, f"{RESTRICTION}={self._environ[RESTRICTION]}")
+            return
+        name = f"{entry.distribution}:{entry.name}"
+        try:
+            found.module = importlib.import_module(entry.module)
+            self._manager.register(found.module, name)
+            self._manager.check_pending()
+            found.backends = [_checked(backend) for backend in self._call(found, "penstock_backends")]
+        except Exception as error:  # noqa: BLE001  whatever a plugin does wrong, only it is out of use
+            self._manager.unregister(name=name) if self._manager.has_plugin(name) else None
+            found.fail(BROKEN, _reason(error))
+            return
+        taken = [one.name for one in found.backends if not entry.own and self._own(one.kind, one.name)]
+        if taken:
+            self._manager.unregister(name=name)
+            found.fail(BROKEN, f"{taken[0]!r} is the name of one of penstock's own backends")
+
+    def _allowed(self, name: str) -> bool:
+        wanted = self._environ.get(RESTRICTION)
+        return not wanted or name in (part.strip() for part in wanted.split(","))
+
+    def _own(self, kind: str, name: str) -> bool:
+        return any(one.entry.own for one, backend in self._pairs() if (backend.kind, backend.name) == (kind, name))
+
+    def _call(self, found: Plugin, hook: str) -> Iterator[Any]:
+        function = getattr(found.module, hook, None)
+        if function is not None:
+            yield from function()
+
+    def load_all(self) -> None:
+        """Load what other distributions bring; once."""
+        if not self._complete:
+            self._complete = True
+            for entry in entry_points.scan(self._path):
+                if (entry.distribution, entry.name) not in self._plugins:
+                    self._load(entry)
+
+    # -- asking
+
+    def _pairs(self) -> Iterator[tuple[Plugin, Backend]]:
+        for found in self._plugins.values():
+            for backend in found.backends:
+                yield found, backend
+
+    def plugins(self) -> list[Plugin]:
+        """Every plugin that is installed, also those that can't be used."""
+        self.load_all()
+        return list(self._plugins.values())
+
+    def backends(self, kind: str | None = None) -> list[Backend]:
+        """Every backend (of one kind) that can be used."""
+        self.load_all()
+        return [backend for _, backend in self._pairs() if kind in (None, backend.kind)]
+
+    def default(self, kind: str, *, debug: bool = False) -> Backend:
+        """The backend that is taken when nothing is said. Raises PluginError when core's distribution is not whole."""
+        for found, backend in self._pairs():
+            if found.entry.own and backend.kind == kind and (backend.debug if debug else backend.default):
+                return backend
+        broken = [one for one in self._plugins.values() if one.state == BROKEN]
+        raise PluginError(
+            f"there is no default {kind}: " + (broken[0].reason if broken else "penstock is not installed as a whole"),
+            hint="pip install --force-reinstall penstock",
+        )
+
+    def choose(self, kind: str, name: str) -> Backend:
+        """The backend of this name. `module:Class` and `path/to/file.py:Class` name a class without a plugin.
+
+        Raises PluginError: unknown (with the nearest name), broken, of two plugins, or of another contract.
+        """
+        if ":" in name:
+            return self._target(kind, name)
+        matching = self._matching(kind, name)
+        if not matching:
+            self.load_all()
+            matching = self._matching(kind, name)
+        if not matching:
+            raise self._unknown(kind, name)
+        if len(matching) > 1:
+            both = " and ".join(f"{one.entry.distribution} {one.entry.version}" for one, _ in matching)
+            raise PluginError(
+                f"{both} both bring the {kind} {name!r}",
+                hint=f"pip uninstall {matching[-1][0].entry.distribution}   # or {RESTRICTION}=... names those to load",
+            )
+        return _of_this_contract(*matching[0])
+
+    def _matching(self, kind: str, name: str) -> list[tuple[Plugin, Backend]]:
+        return [pair for pair in self._pairs() if (pair[1].kind, pair[1].name) == (kind, name)]
+
+    def _unknown(self, kind: str, name: str) -> PluginError:
+        for found in self._plugins.values():
+            if found.state != READY and name in (found.entry.name, found.entry.distribution.removeprefix("penstock-")):
+                return PluginError(
+                    f"the plugin {found.entry.name} ({found.entry.distribution} {found.entry.version}) is {found.state}: "
+                    f"{found.reason}",
+                    hint=f"pip install --upgrade {found.entry.distribution}   # or: flow plugins",
+                )
+        if any(name in found.entry.extras for found in self._plugins.values()):
+            return PluginError(f"the {kind} {name!r} is not installed", hint=f"pip install 'penstock[{name}]'")
+        known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind})
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean --{kind}={near[0]}?" if near else "flow plugins   # what is installed"
+        return PluginError(f"there is no {kind} {name!r}; there are: {', '.join(known)}", hint=hint)
+
+    def _target(self, kind: str, target: str) -> Backend:
+        if (kind, target) not in self._targets:
+            self._targets[kind, target] = _backend_of_class(kind, target)
+        return self._targets[kind, target]
+
+    def create_class(self, backend: Backend) -> type[Any]:
+        """Import the working class. Raises PluginError when it is not there or of another kind."""
+        cls = contracts.load(backend.target)
+        contract = _contract(backend.kind)
+        if not (isinstance(cls, type) and issubclass(cls, contract)):
+            raise PluginError(f"{backend.target} is no {contract.__name__}, so it can't be the {backend.kind}")
+        missing = sorted(getattr(cls, "__abstractmethods__", ()))
+        if missing:
+            raise PluginError(f"{backend.target} lacks {', '.join(missing)}, which a {contract.__name__} must have")
+        return cls
+
+    def commands(self) -> list[tuple[Plugin, Command]]:
+        """Commands that plugins add; of two with one name the first."""
+        self.load_all()
+        found: dict[str, tuple[Plugin, Command]] = {}
+        for one in self._plugins.values():
+            if one.state != READY:
+                continue
+            try:
+                for command in self._call(one, "penstock_commands"):
+                    found.setdefault(command.name, (one, command))
+            except Exception as error:  # noqa: BLE001  as in `_load`
+                one.fail(BROKEN, _reason(error))
+        return list(found.values())
+
+    def observers(self, hook: str) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
+        """Name of the plugin, function and the arguments that it wants, for each implementation of an observing hook."""
+        self.load_all()
+        found = getattr(self._manager.hook, hook).get_hookimpls()
+        return [(one.plugin_name, one.function, one.argnames) for one in reversed(found)]
+
+
+def _checked(backend: Any) -> Backend:
+    if not isinstance(backend, Backend):
+        raise TypeError(f"penstock_backends yields {type(backend).__name__} objects, not Backend")
+    if backend.kind not in KINDS:
+        raise ValueError(f"{backend.name!r} is of the unknown kind {backend.kind!r}; kinds are: {', '.join(KINDS)}")
+    return backend
+
+
+def _contract(kind: str) -> type[Any]:
+    module, name, _ = KINDS[kind]
+    contract: type[Any] = getattr(importlib.import_module(module), name)
+    return contract
+
+
+def contract_state(backend: Backend) -> str:
+    """Empty when core offers the contract that the backend was written for, else both numbers."""
+    module, _, number = KINDS[backend.kind]
+    offered = getattr(importlib.import_module(module), number)
+    return "" if backend.contract == offered else f"needs contract {backend.contract}, core offers {offered}"
+
+
+def _of_this_contract(found: Plugin, backend: Backend) -> Backend:
+    reason = contract_state(backend)
+    if reason:
+        older = "penstock" if backend.contract > 1 and "offers" in reason and _is_ahead(backend) else found.entry.distribution
+        raise PluginError(
+            f"{backend.kind} {backend.name} of {found.entry.distribution} {found.entry.version} {reason}",
+            hint=f"pip install --upgrade {older}",
+        )
+    return backend
+
+
+def _is_ahead(backend: Backend) -> bool:
+    module, _, number = KINDS[backend.kind]
+    return bool(backend.contract > getattr(importlib.import_module(module), number))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _backend_of_class(kind: str, target: str) -> Backend:
+    """A backend from its class alone: keyword arguments of the constructor are its options."""
+    import dataclasses
+    import inspect
+    import re
+
+    path, _, name = target.rpartition(":")
+    if path.endswith(".py"):
+        target = f"{os.path.abspath(path)}:{name}"
+    cls = contracts.load(target)
+    if not isinstance(cls, type):
+        raise PluginError(f"{target} is no class", hint=f"--{kind}=path/to/file.py:Class")
+    fields = [
+        (one.name, one.annotation if one.annotation is not one.empty else "str", plugin.option(one.default, help=""))
+        for one in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if one.default is not one.empty
+    ]
+    short = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    return Backend(
+        kind=kind,
+        name=short,
+        contract=getattr(importlib.import_module(KINDS[kind][0]), KINDS[kind][2]),
+        summary=(cls.__doc__ or "").strip().partition("\n")[0],
+        options=dataclasses.make_dataclass(f"{name}Options", fields, frozen=True),
+        target=target,
+    )

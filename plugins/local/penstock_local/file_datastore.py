@@ -1,0 +1,442 @@
+"""Datastore in a folder: one file an object, its key is its path.
+
+Nothing half-written ever has a name: an object is written into a file without one (`O_TMPFILE`) and then linked, which
+the kernel does for exactly one of many writers. Where the file system can't do that, and to replace an object, it is
+written beside its place under a name that no key can have (it holds a `+`).
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+import time
+
+from penstock.contracts.datastore import Datastore, Stat
+from penstock.contracts.reach import Reach
+from penstock.errors import BackendError, BackendMisconfigured, BackendUnavailable, KeyMissing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+    from typing import Any, BinaryIO
+
+    from penstock.contracts.datastore import Bytes
+
+_UNNAMED = getattr(os, "O_TMPFILE", 0)  # Linux; 0: every object is written beside its place
+_READ = os.O_RDONLY | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CLOEXEC
+_ASK_FIRST_BYTES = 256 << 10  # above this size it is cheaper to ask whether the object exists than to write in vain
+_TRIES = 20  # how often a folder may vanish under a writer because another one has just emptied it
+
+_MARK = "+"  # no key holds it: a file whose name does is not (or not yet) an object
+_GITIGNORE = ".gitignore"
+_BAD_PART = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")  # an empty part, `.` or `..`
+
+_NO_UNNAMED = frozenset({errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NO_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST})
+
+
+class FileDatastore(Datastore):
+    """Keeps objects as files below a folder.
+
+    root: the folder; relative to the working directory at construction; made when the first object is put.
+    durable: sync each object and its folder before `put` returns, so that it survives a power cut (without it, it
+    survives the death of any process).
+    """
+
+    reach = Reach.HOST
+    exclusive_put = True
+
+    def __init__(self, root: str, durable: bool = False) -> None:
+        self._root = os.path.abspath(root)
+        self._durable = durable
+        self._below = self._root.rstrip("/") + "/"
+        self._unnamed = bool(_UNNAMED)
+
+    # -- the four
+
+    def put(self, key: str, data: Bytes, *, replace: bool = False) -> bool:
+        path = self._path(key)
+        size = memoryview(data).nbytes
+        try:
+            if replace:
+                self._put_beside(path, data, replace=True)
+                return True
+            if size > _ASK_FIRST_BYTES and os.path.exists(path):
+                return False
+            return self._put_unnamed(path, data) if self._unnamed else self._put_beside(path, data, replace=False)
+        except OSError as error:
+            raise self._refusal(error, size) from error
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> BinaryIO:
+        fd = self._open(key)
+        try:
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                raise KeyMissing(key)
+            if length is None:
+                stream = os.fdopen(fd, "rb")
+                stream.seek(start)
+                return stream
+            return io.BufferedReader(_Range(fd, start, length))
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        top, slash, _ = prefix.rpartition("/")
+        waiting = [top + slash]
+        now_s = time.time()
+        while waiting:
+            within = waiting.pop()
+            for entry in self._entries(within):
+                key = within + entry.name
+                if not key.startswith(prefix):
+                    continue
+                if entry.is_dir():
+                    waiting.append(key + "/")
+                    continue
+                try:
+                    facts = entry.stat()
+                except FileNotFoundError:  # deleted since the folder was read
+                    continue
+                yield Stat(key, facts.st_size, max(0.0, now_s - facts.st_mtime))
+
+    def delete(self, keys: Collection[str]) -> None:
+        folders = set()
+        for key in keys:
+            path = self._path(key)
+            try:
+                os.unlink(path)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            except OSError as error:
+                raise self._refusal(error) from error
+            folders.add(os.path.dirname(path))
+        for folder in folders:
+            self._remove_empty(folder)
+
+    # -- faster than the defaults
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        fd = self._open(key)
+        try:
+            left = os.fstat(fd).st_size - start  # objects never change in place, so this stays true
+            if length is not None and length < left:
+                left = length
+            if left <= 0:
+                return b""
+            data = os.pread(fd, left, start)
+            if len(data) == left:
+                return data
+            pieces = [data]
+            while data and (left := left - len(data)):  # one read takes at most 2 GiB
+                start += len(data)
+                data = os.pread(fd, left, start)
+                pieces.append(data)
+            return b"".join(pieces)
+        except IsADirectoryError:
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise self._refusal(error) from error
+        finally:
+            os.close(fd)
+
+    def stat(self, key: str) -> Stat | None:
+        try:
+            facts = os.stat(self._path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._refusal(error) from error
+        if stat.S_ISDIR(facts.st_mode):
+            return None
+        return Stat(key, facts.st_size, max(0.0, time.time() - facts.st_mtime))
+
+    def touch(self, key: str) -> None:
+        try:
+            os.utime(self._path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        for entry in self._entries(prefix):
+            # A folder counts once it holds an object: a writer may have died between making it and its link.
+            if not entry.is_dir() or next(self.list(f"{prefix}{entry.name}/"), None) is not None:
+                yield entry.name
+
+    # -- what it says of itself
+
+    def local_path(self, key: str) -> Path:
+        from pathlib import Path
+
+        return Path(self._path(key))
+
+    @property
+    def host_paths(self) -> tuple[Path, ...]:
+        from pathlib import Path
+
+        return (Path(self._root),)
+
+    @property
+    def label(self) -> str:
+        return self._root
+
+    def options(self) -> dict[str, Any]:
+        return {"root": self._root, "durable": self._durable}
+
+    def bootstrap(self) -> str:
+        return (
+            "def fetch(key):\n"
+            f"    with open({self._below!r} + key, 'rb') as file:\n"
+            "        return file.read()\n"
+        )  # fmt: skip
+
+    # -- writing
+
+    def _put_unnamed(self, path: str, data: Bytes) -> bool:
+        """Write a file without a name, then link it. Its folder is made only when the link asks for it: most exist."""
+        try:
+            fd = os.open(self._root, _UNNAMED | _WRITE, 0o666)
+        except FileNotFoundError:
+            self._make_root()
+            return self._put_unnamed(path, data)
+        except OSError as error:
+            if error.errno not in _NO_UNNAMED:
+                raise
+            self._unnamed = False  # this file system has no such files
+            return self._put_beside(path, data, replace=False)
+        try:
+            _write_all(fd, data)
+            if self._durable:
+                os.fsync(fd)
+            source = f"/proc/self/fd/{fd}"
+            made = False
+            for _ in range(_TRIES):
+                try:
+                    # With a `src_dir_fd` (which an absolute path passes over) it is linkat, which follows the link in /proc.
+                    os.link(source, path, src_dir_fd=fd, follow_symlinks=True)
+                except FileExistsError:
+                    return False
+                except FileNotFoundError:
+                    if made and os.path.isdir(os.path.dirname(path)):
+                        break  # it is /proc that is not there
+                    self._make_folder(os.path.dirname(path))
+                    made = True
+                except OSError as error:
+                    if error.errno == errno.EXDEV:  # a folder of the store lies on another disk
+                        break
+                    raise
+                else:
+                    if self._durable:
+                        _sync_folder(os.path.dirname(path))
+                    return True
+        finally:
+            os.close(fd)
+        return self._put_beside(path, data, replace=False)
+
+    def _put_beside(self, path: str, data: Bytes, *, replace: bool) -> bool:
+        """Write under a name that is no key, then rename (replace) or link (exclusive)."""
+        folder = os.path.dirname(path)
+        beside = f"{path}{_MARK}{os.urandom(8).hex()}"
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                fd = os.open(beside, os.O_CREAT | os.O_EXCL | _WRITE, 0o666)
+                break
+            except FileNotFoundError:
+                if not tries_left:
+                    raise
+                self._make_folder(folder)
+        try:
+            try:
+                _write_all(fd, data)
+                if self._durable:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            if replace:
+                os.replace(beside, path)
+            elif not _link(beside, path):
+                return False
+        finally:
+            _unlink(beside)
+        if self._durable:
+            _sync_folder(folder)
+        return True
+
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder and those above it, up to the root. Another writer may do or undo the same at this moment."""
+        for _ in range(_TRIES):
+            try:
+                os.mkdir(folder)
+            except FileExistsError:
+                if os.path.isdir(folder):
+                    return
+                raise
+            except FileNotFoundError:
+                above = os.path.dirname(folder)
+                if above == self._root:
+                    self._make_root()
+                else:
+                    self._make_folder(above)
+            else:
+                if self._durable:
+                    _sync_folder(os.path.dirname(folder))
+                return
+
+    def _make_root(self) -> None:
+        """Make the store's folder, for its owner alone, with a `.gitignore`: data does not belong in a repository."""
+        os.makedirs(os.path.dirname(self._root), exist_ok=True)
+        try:
+            os.mkdir(self._root, 0o700)
+        except FileExistsError:
+            if os.path.isdir(self._root):
+                return
+            raise
+        fd = os.open(self._below + _GITIGNORE, os.O_CREAT | _WRITE, 0o666)
+        try:
+            os.write(fd, b"*\n")
+        finally:
+            os.close(fd)
+        if self._durable:
+            _sync_folder(os.path.dirname(self._root))
+
+    def _remove_empty(self, folder: str) -> None:
+        """Remove a folder and those above it as long as they are empty, so that listing folders stays quick."""
+        while folder.startswith(self._below):
+            try:
+                os.rmdir(folder)
+            except OSError:  # not empty, gone already, or not ours to remove: none of it matters
+                return
+            folder = os.path.dirname(folder)
+
+    # -- reading
+
+    def _path(self, key: str) -> str:
+        """The file of a key. Raises ValueError for a key that would lead elsewhere."""
+        if _BAD_PART.search(key) or _MARK in key:
+            raise ValueError(f"{key!r} is not a key")
+        return self._below + key
+
+    def _open(self, key: str) -> int:
+        try:
+            return os.open(self._path(key), _READ)
+        except (FileNotFoundError, NotADirectoryError):
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _entries(self, within: str) -> list[os.DirEntry[str]]:
+        """What lies in the folder `within` (a prefix that ends in `/`, or empty), objects and folders alone."""
+        if within and _BAD_PART.search(within[:-1]):
+            return []
+        try:
+            with os.scandir(self._below + within) as entries:
+                return [entry for entry in entries if _MARK not in entry.name and entry.name != _GITIGNORE]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    # -- errors
+
+    def _refusal(self, error: OSError, size: int = 0) -> BackendError:
+        """The error of the contract for one of the system."""
+        number, at = error.errno, error.filename if isinstance(error.filename, str) else self._root
+        if number in _NO_SPACE:
+            return BackendMisconfigured(
+                f"no space left in {self._root}: {size:,} bytes needed, {_free_bytes(self._root)}",
+                hint="make space there, or choose another folder: --datastore-root=FOLDER",
+            )
+        if number in _NOT_ALLOWED:
+            what = "is read-only" if number == errno.EROFS else "may not be used by this user"
+            return BackendMisconfigured(
+                f"{at} {what}", hint="choose a folder that can be written: --datastore-root=FOLDER"
+            )
+        if number in _NO_FOLDER:
+            return BackendMisconfigured(
+                f"a file stands where the store {self._root} needs a folder ({at})",
+                hint="choose another folder: --datastore-root=FOLDER",
+            )
+        if number == errno.ENAMETOOLONG:
+            return BackendMisconfigured(
+                f"a path below {self._root} is too long for this system",
+                hint="choose a shorter folder: --datastore-root=FOLDER",
+            )
+        return BackendUnavailable(f"{at}: {error.strerror or error}")
+
+
+class _Range(io.RawIOBase):
+    """Bytes `start` to `start + length` of an open file."""
+
+    def __init__(self, fd: int, start: int, length: int) -> None:
+        self._fd, self._at, self._end = fd, start, start + length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        want = min(len(buffer), self._end - self._at)
+        if want <= 0:
+            return 0
+        count = os.preadv(self._fd, [memoryview(buffer)[:want]], self._at)
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
+
+
+def _write_all(fd: int, data: Bytes) -> None:
+    """Write every byte; one call takes at most 2 GiB, and fewer where space runs out."""
+    written = os.write(fd, data)
+    size = memoryview(data).nbytes
+    if written < size:
+        rest = memoryview(data).cast("B")
+        while written < size:
+            written += os.write(fd, rest[written:])
+
+
+def _link(source: str, path: str) -> bool:
+    """Link exclusively; False when `path` exists and is another file."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        # A network file system may link, lose the answer and try again: then the file has two names.
+        return os.stat(source).st_nlink == 2
+    return True
+
+
+def _unlink(path: str) -> None:
+    """Remove a name that may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(folder, _READ | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _free_bytes(root: str) -> str:
+    """`N free`, of the nearest folder that exists."""
+    folder = root
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    facts = os.statvfs(folder)
+    return f"{facts.f_bavail * facts.f_frsize:,} free"
