@@ -3,6 +3,7 @@
     PenstockError                      exit code
     |-- UsageError                     2   a command, an option or a parameter as typed
     |   `-- NotFound                   2   a flow, run, step, task or artifact that is not there
+    |       `-- NamespaceMismatch      2   it is there, but the namespace hides it
     |-- FlowError                      3   the user's graph or flow file
     |-- SettingsError                  4   a project file, a profile, a combination of backends
     |   `-- PluginError                4   a plugin is missing, broken or incompatible
@@ -54,6 +55,10 @@ class UsageError(PenstockError):
 
 class NotFound(UsageError):
     """What was asked for is not there; the message says what is."""
+
+
+class NamespaceMismatch(NotFound):
+    """What was asked for is there, but it lacks the tag that the namespace asks for."""
 
 
 class FlowError(PenstockError):

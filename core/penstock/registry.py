@@ -6,7 +6,6 @@ most commands need no other; the rest is loaded when a name is not found there, 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -15,6 +14,7 @@ import pluggy
 
 from penstock import contracts, entry_points, plugin
 from penstock.errors import PluginError
+from penstock.nearest import nearest
 from penstock.plugin import KINDS, Backend, Command
 
 TYPE_CHECKING = False
@@ -166,8 +166,8 @@ class Registry:
         if any(name in found.entry.extras for found in self._plugins.values()):
             return PluginError(f"the {kind} {name!r} is not installed", hint=f"pip install 'penstock[{name}]'")
         known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind})
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean --{kind}={near[0]}?" if near else "flow plugins   # what is installed"
+        near = nearest(name, known)
+        hint = f"did you mean --{kind}={near}?" if near else "flow plugins   # what is installed"
         return PluginError(f"there is no {kind} {name!r}; there are: {', '.join(known)}", hint=hint)
 
     def _target(self, kind: str, target: str) -> Backend:
@@ -221,27 +221,23 @@ def _contract(kind: str) -> type[Any]:
     return contract
 
 
-def contract_state(backend: Backend) -> str:
-    """Empty when core offers the contract that the backend was written for, else both numbers."""
-    module, _, number = KINDS[backend.kind]
-    offered = getattr(importlib.import_module(module), number)
-    return "" if backend.contract == offered else f"needs contract {backend.contract}, core offers {offered}"
+def offered_contract(kind: str) -> int:
+    """The number of the contract that this core offers for a kind of backend."""
+    module, _, constant = KINDS[kind]
+    number: int = getattr(importlib.import_module(module), constant)
+    return number
 
 
 def _of_this_contract(found: Plugin, backend: Backend) -> Backend:
-    reason = contract_state(backend)
-    if reason:
-        older = "penstock" if backend.contract > 1 and "offers" in reason and _is_ahead(backend) else found.entry.distribution
+    offered = offered_contract(backend.kind)
+    if backend.contract != offered:
+        behind = "penstock" if backend.contract > offered else found.entry.distribution
         raise PluginError(
-            f"{backend.kind} {backend.name} of {found.entry.distribution} {found.entry.version} {reason}",
-            hint=f"pip install --upgrade {older}",
+            f"the {backend.kind} {backend.name} of {found.entry.distribution} {found.entry.version} needs contract "
+            f"{backend.contract}, core offers {offered}",
+            hint=f"pip install --upgrade {behind}",
         )
     return backend
-
-
-def _is_ahead(backend: Backend) -> bool:
-    module, _, number = KINDS[backend.kind]
-    return bool(backend.contract > getattr(importlib.import_module(module), number))
 
 
 def _reason(error: Exception) -> str:
@@ -270,7 +266,7 @@ def _backend_of_class(kind: str, target: str) -> Backend:
     return Backend(
         kind=kind,
         name=short,
-        contract=getattr(importlib.import_module(KINDS[kind][0]), KINDS[kind][2]),
+        contract=offered_contract(kind),
         summary=(cls.__doc__ or "").strip().partition("\n")[0],
         options=dataclasses.make_dataclass(f"{name}Options", fields, frozen=True),
         target=target,

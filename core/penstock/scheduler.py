@@ -17,10 +17,12 @@ from collections import deque
 from penstock import keys, plan, records
 from penstock.attempt import Message
 from penstock.contracts.executor import Job, JobState, Mount
+from penstock.contracts.logsink import LogStream
 from penstock.contracts.metadata import AttemptRow
+from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, JobRejected, KeyMissing
-from penstock.plan import Plan, Policy, Ready
-from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record, Resources
+from penstock.plan import Plan, Ready
+from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Executor, JobStatus
+    from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
     from penstock.graph import Graph
     from penstock.lease import Lease
+    from penstock.observers import Observers
+    from penstock.placement import StepPlan
 
     class Console(Protocol):
         """What the loop tells people; `cli/console.py` has the one that prints."""
@@ -53,25 +58,6 @@ FINISH, FAIL_FAST, CONTINUE = "finish", "fail-fast", "continue"
 ON_FAILURE = (FINISH, FAIL_FAST, CONTINUE)
 
 
-class StepPlan:
-    """What the scheduler needs of a step: where it runs and what it grants."""
-
-    __slots__ = ("environment", "executor", "limit", "options", "policy", "resources", "timeout_s")
-
-    def __init__(
-        self,
-        *,
-        executor: str,
-        options: Mapping[str, Any],
-        policy: Policy,
-        resources: Resources,
-        environment: Mapping[str, str],
-        timeout_s: float | None,
-    ) -> None:
-        self.executor, self.options, self.policy = executor, options, policy
-        self.resources, self.environment, self.timeout_s = resources, environment, timeout_s
-
-
 class _Running:
     """A job on its way."""
 
@@ -88,6 +74,7 @@ class Scheduler:
 
     known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin (`resume`).
     past: what is remembered of attempts without success. command: argv of a job elsewhere, from its message.
+    continues: another scheduler was here before, and may have left jobs or halves of attempts.
     """
 
     def __init__(
@@ -97,6 +84,8 @@ class Scheduler:
         run: str,
         datastore: Datastore,
         metadata: MetadataStore,
+        logging: LogSink,
+        observers: Observers,
         executors: Mapping[str, Executor],
         steps: Mapping[str, StepPlan],
         lease: Lease,
@@ -109,15 +98,16 @@ class Scheduler:
         past: Mapping[tuple[str, str], plan.Past] | None = None,
         command: Callable[[str], tuple[str, ...]] | None = None,
         on_parameters: Callable[[], None] = lambda: None,
-        adopt: bool = False,
+        continues: bool = False,
     ) -> None:
         self.flow, self.run_id, self.graph = graph.name, run, graph
         self.datastore, self.metadata, self.executors, self.steps = datastore, metadata, executors, steps
+        self.logging, self.observers = logging, observers
         self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
         self.max_num_splits, self.given = max_num_splits, dict(given or {})
         self._known = dict(known or {})
         self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
-        self._command, self._on_parameters, self._adopt = command, on_parameters, adopt
+        self._command, self._on_parameters, self._continues = command, on_parameters, continues
         self._plan = Plan(graph)
         self._ready: deque[Ready] = deque()
         self._later: list[tuple[float, int, Ready]] = []
@@ -230,7 +220,10 @@ class Scheduler:
         name = job_name(self.flow, self.run_id, ready.step, ready.place, attempt.number)
         running = _Running(ready, attempt, name, step.executor, records.new_token())
         executor = self.executors[step.executor]
-        if self._adopt and not executor.starts_once:
+        if self._continues and executor.starts_once and self._has_printed(running):
+            self._fence(running)
+            return
+        if self._continues and not executor.starts_once:
             running.job_id = executor.adopt([name]).get(name, "")
         try:
             running.job_id = running.job_id or executor.submit(self._job(running, step, executor))
@@ -243,8 +236,21 @@ class Scheduler:
             return
         self._running[name] = running
         self._by_job[step.executor, running.job_id] = name
+        pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
+        self.observers.attempt_started(pathspec, step.executor)
         if ready.step != PARAMETERS_STEP:
-            self.console.task_started(Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number))
+            self.console.task_started(pathspec)
+
+    def _has_printed(self, running: _Running) -> bool:
+        """Whether an attempt of this number left output in the log sink: then a dead scheduler had started it."""
+        return any(
+            next(self.logging.read(LogStream(*self._at(running), source)), b"") for source in ("stdout", "stderr")
+        )
+
+    def _fence(self, running: _Running) -> None:
+        """Give up a half-run attempt of a dead scheduler: its number can't stand for other output."""
+        self._running[running.name] = running
+        self._give_up(running, LOST, "its scheduler died")
 
     def _job(self, running: _Running, step: StepPlan, executor: Executor) -> Job:
         ready = running.ready
@@ -378,8 +384,11 @@ class Scheduler:
         self._keep_row(record, raw)
         self.counts[record.outcome] += 1
         ready = running.ready
+        if not self.executors[running.executor].uses_hosts:
+            self._show_stored(record)
         if record.outcome == SUCCEEDED:
             self._past.pop(ready.task, None)
+            self.observers.attempt_finished(record, False)
             if ready.step != PARAMETERS_STEP:
                 self.console.task_ended(record, False)
             if not self._stopped or ready.step == PARAMETERS_STEP:
@@ -391,18 +400,32 @@ class Scheduler:
         past.add(record)
         step = self.steps[ready.step]
         again = None if self._stopped and self.cancelled else plan.next_attempt(past, step.policy)
+        self.observers.attempt_finished(record, again is not None)
         self.console.task_ended(record, again is not None)
         if again is None:
             if record.outcome != CANCELLED:
                 self._fail(ready, record.reason)
         elif not self._stopped:
-            self._retry(ready, record, step)
+            self._retry(ready, record, step, again)
 
-    def _retry(self, ready: Ready, record: Record, step: StepPlan) -> None:
+    def _show_stored(self, record: Record) -> None:
+        """What a job elsewhere printed: it comes with its record, or lies in the log sink."""
+        for source, fact in (("stdout", record.stdout), ("stderr", record.stderr)):
+            if fact is None:
+                continue
+            if "text" in fact:
+                self.console.output(record.step, record.place, source, fact["text"].encode("utf-8", "surrogateescape"))
+                continue
+            stream = LogStream(self.flow, self.run_id, record.step, record.place, record.attempt, source)
+            for piece in self.logging.read(stream):
+                self.console.output(record.step, record.place, source, piece)
+
+    def _retry(self, ready: Ready, record: Record, step: StepPlan, again: plan.Attempt) -> None:
         delay_s = step.policy.delay_s
         if delay_s is None:
-            delay_s = 0.0 if self.executors[step.executor].starts_once else DEFAULT_DELAY_ELSEWHERE_S
-        if record.outcome != FAILED or delay_s <= 0:
+            elsewhere = self.executors[step.executor].jobs_at is Reach.ANYWHERE
+            delay_s = DEFAULT_DELAY_ELSEWHERE_S if elsewhere else 0.0
+        if record.outcome != FAILED or again.handler is not None or delay_s <= 0:
             self._ready.append(ready)
         else:
             heapq.heappush(self._later, (time.monotonic() + delay_s, next(self._order), ready))

@@ -12,7 +12,7 @@ from penstock.values import Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from penstock.contracts.host import Hosts
@@ -76,14 +76,22 @@ class Job:
     mounts: tuple[Mount, ...] = ()
 
 
+def _unheard(_: str) -> None:
+    """Where nobody listens to remarks."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunInfo:
-    """The run that an executor works for. hosts: the living hosts of this machine, None where it needs none."""
+    """The run that an executor works for.
+
+    hosts: the living hosts of this machine, None where it needs none. note: takes a remark for the person who runs.
+    """
 
     flow: str
     run: str
     user: str
     hosts: Hosts | None = None
+    note: Callable[[str], None] = _unheard
 
 
 class Executor(ABC):

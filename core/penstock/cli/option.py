@@ -1,0 +1,115 @@
+"""Options as click knows them: settings, which every command takes, and the parameters of a flow."""
+
+from __future__ import annotations
+
+import click
+
+from penstock.compat.options import ENVIRONMENT, IGNORED
+from penstock.settings import CORE_OPTIONS, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+SHARED = "Settings"
+METAVARS = {"str": "TEXT", "int": "N", "float": "N", "Path": "PATH", "tuple[str,...]": "A,B"}
+
+
+class Sectioned(click.Option):
+    """An option that the help shows under a heading of its own."""
+
+    def __init__(self, declarations: Sequence[str], *, section: str, **attributes: Any) -> None:
+        super().__init__(declarations, **attributes)
+        self.section = section
+
+
+class SettingOption(Sectioned):
+    """A setting; what is typed goes as text into the session, where the layers are laid over one another."""
+
+    def __init__(self, setting: Option, section: str) -> None:
+        self.setting = setting
+        flag = setting.flag
+        truth = setting.base_type == "bool"
+        super().__init__(
+            [f"{flag}/--no-{flag[2:]}" if truth else flag],
+            section=section,
+            help=setting.help + (f"  [{setting.default}]" if setting.default not in (None, False) else ""),
+            metavar=None if truth else METAVARS.get(setting.base_type, "TEXT"),
+            default=None,
+            expose_value=False,
+            callback=self._keep,
+        )
+
+    def _keep(self, ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            ctx.obj.flags[self.setting.key] = str(value).lower() if isinstance(value, bool) else value
+
+
+class ParameterOption(Sectioned):
+    """A parameter of the flow. Its text is converted once here, so that a mistake is told before anything runs."""
+
+    def __init__(self, declaration: Mapping[str, Any], flow: str) -> None:
+        self.declaration = declaration
+        name = declaration["name"]
+        spelt = list(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
+        default = declaration["default"]
+        shown = "  [required]" if declaration["required"] else f"  [{default}]" if default is not None else ""
+        optional_value = {"is_flag": False, "flag_value": "true"} if declaration["type"] == "bool" else {}
+        super().__init__(
+            [*spelt, f"parameter_{name}"],
+            section=f"Parameters of {flow}",
+            help=declaration["help"] + shown,
+            metavar=declaration["type"].upper(),
+            default=None,
+            expose_value=False,
+            callback=self._keep,
+            **optional_value,
+        )
+
+    def _keep(self, ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            from penstock.parameters import convert
+
+            convert(self.declaration, value)
+            ctx.meta.setdefault("penstock.parameters", {})[self.declaration["name"]] = value
+
+
+class Nearest(click.Choice[str]):
+    """One of a few words; a wrong one is answered with the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from penstock.nearest import nearest
+
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = nearest(str(value), self.choices)
+            if near is not None:
+                error.message += f" Did you mean {near!r}?"
+            raise
+
+
+def shared_options() -> list[click.Parameter]:
+    """What every command takes, before or after its name."""
+    settings = [SettingOption(option, SHARED) for option in CORE_OPTIONS if option.name != "max_workers"]
+    return [
+        *settings,
+        Sectioned(["--profile"], section=SHARED, metavar="NAME", help="Use profiles.NAME of the project file.",
+                  expose_value=False, callback=_keep_profile),
+        Sectioned(["-q", "--quiet"], section=SHARED, is_flag=True, help="Only results and the output of tasks.",
+                  expose_value=False, callback=_keep_quiet),
+        *(
+            click.Option([name], hidden=True, is_flag=not takes_value, expose_value=False)
+            for name, takes_value in IGNORED.items()
+        ),
+        click.Option([ENVIRONMENT], hidden=True, type=click.Choice(["local"]), expose_value=False),
+    ]  # fmt: skip
+
+
+def _keep_profile(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.obj.profile = value or ctx.obj.profile
+
+
+def _keep_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.obj.quiet = ctx.obj.quiet or value

@@ -1,0 +1,68 @@
+"""What a command knows beside its own arguments: who called, the flags that all commands share, and the way home."""
+
+from __future__ import annotations
+
+import functools
+
+from penstock.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from penstock.home import Home
+    from penstock.registry import Registry
+
+
+class Session:
+    """`ctx.obj` of every command.
+
+    program: how the user called us; file, flow: of `python petsflow.py`, where both are known before anything is parsed,
+    else None. flags: settings as typed, by key; quiet: say nothing but results and the output of tasks.
+    """
+
+    def __init__(self, program: str = "flow", file: str | None = None, flow: str | None = None) -> None:
+        self.program, self.file, self.flow = program, file, flow
+        self.flags: dict[str, str | None] = {}
+        self.profile: str | None = None
+        self.quiet = False
+        self.owns_process = False  # True: this process is ours alone, and may be replaced (`flow run --debug`)
+
+    @property
+    def script(self) -> bool:
+        """Whether a flow file was started as a program: then pathspecs may leave out the flow, as Metaflow's do."""
+        return self.file is not None
+
+    @functools.cached_property
+    def registry(self) -> Registry:
+        """What is installed."""
+        from penstock.registry import Registry
+
+        return Registry()
+
+    @functools.cached_property
+    def home(self) -> Home:
+        """The stores that the flags name."""
+        return self.open_home()
+
+    def open_home(
+        self, environ: Mapping[str, str | None] | None = None, recorded: Mapping[str, Any] | None = None
+    ) -> Home:
+        """A home for a flow that changed the environment when it was imported, or for a run that goes on."""
+        from penstock.home import Home
+
+        return Home.open(
+            self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded
+        )
+
+    def which_run(self, text: str) -> tuple[str, str]:
+        """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""
+        from penstock.launch import find_run
+
+        parts = text.strip("/").split("/")
+        if len(parts) == 1 and self.flow is not None and parts[0] != self.flow:
+            parts = [self.flow, *parts]
+        if len(parts) > 2 or not all(parts):
+            raise UsageError(f"{text!r} is not of the form Flow/RUN", hint="flow runs")
+        return parts[0], find_run(self.home.datastore, parts[0], parts[1] if len(parts) == 2 else None)

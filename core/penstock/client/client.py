@@ -1,0 +1,234 @@
+"""A reader of one store. There may be several side by side; every Flow, Run, Step and Task remembers its own."""
+
+from __future__ import annotations
+
+import weakref
+
+from penstock import keys, records
+from penstock.artifacts import Artifacts
+from penstock.client.history import History
+from penstock.client.namespace import get_namespace
+from penstock.errors import BackendUnavailable, NotFound
+from penstock.nearest import hint
+from penstock.which_run import LATEST, which_run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from os import PathLike
+    from typing import Any
+
+    from penstock.client.flow import Flow
+    from penstock.client.history import Stores
+    from penstock.client.run import Run
+    from penstock.client.step import Step
+    from penstock.client.task import Task
+    from penstock.contracts.metadata import RunRow
+
+
+class Client:
+    """Opens the store that settings and arguments name; nothing is read before the first question.
+
+    datastore: a backend's name or a URL (`s3://bucket/prefix`), metadata and logging follow it unless named;
+    profile: of the project file; folder: where the project file is looked for, default the working directory;
+    namespace: a tag that runs must have, default none. unpickle=False: refuses values, so that no code of the store's
+    writers runs here. flags: options of the chosen backends, as on the command line (`datastore_root="..."`).
+    """
+
+    def __init__(
+        self,
+        datastore: str | None = None,
+        *,
+        metadata: str | None = None,
+        logging: str | None = None,
+        profile: str | None = None,
+        folder: str | PathLike[str] | None = None,
+        namespace: str | None = None,
+        unpickle: bool = True,
+        **flags: str,
+    ) -> None:
+        named = {"datastore": datastore, "metadata": metadata, "logging": logging, **flags}
+        given = {name.replace("_", "-"): value for name, value in named.items() if value is not None}
+        self._begin(lambda: _open_home(given, folder, profile), namespace, unpickle)
+        self._how: tuple[Any, ...] | None = (
+            {**named, "profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle},
+        )
+
+    @classmethod
+    def over(cls, stores: Stores, *, namespace: str | None = None, unpickle: bool = True) -> Client:
+        """A client of stores that are open already: a `Home`, or any object with datastore, metadata and logging."""
+        made = cls.__new__(cls)
+        made._begin(lambda: stores, namespace, unpickle)
+        made._how = None
+        return made
+
+    def _begin(self, opened: Callable[[], Stores], namespace: str | None, unpickle: bool) -> None:
+        self._open = opened
+        self._stores: Stores | None = None
+        self._artifacts: Artifacts | None = None
+        self._histories: weakref.WeakValueDictionary[tuple[str, str], History] = weakref.WeakValueDictionary()
+        self._namespace, self.unpickle = namespace, unpickle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its settings; one over open stores becomes the default client of the process that reads it."""
+        return (default_client, ()) if self._how is None else (_again, self._how)
+
+    @property
+    def stores(self) -> Stores:
+        """The open stores."""
+        if self._stores is None:
+            self._stores = self._open()
+        return self._stores
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Reads values."""
+        if self._artifacts is None:
+            self._artifacts = Artifacts(self.stores.datastore)
+        return self._artifacts
+
+    @property
+    def namespace(self) -> str | None:
+        """The tag that runs must have, None for all runs."""
+        return self._namespace
+
+    @property
+    def label(self) -> str:
+        """Where the data lies, for people."""
+        return self.stores.datastore.label
+
+    # -- the tree
+
+    def flows(self) -> list[Flow]:
+        """The flows that have a run, by name."""
+        from penstock.client.flow import Flow
+
+        return [Flow(name, client=self, _namespace_check=False) for name in self.flow_names()]
+
+    def flow(self, name: str) -> Flow:
+        """A flow by name. Raises NotFound, NamespaceMismatch."""
+        from penstock.client.flow import Flow
+
+        return Flow(name, client=self)
+
+    def run(self, pathspec: str) -> Run:
+        """A run: `Flow/run`. Raises NotFound, NamespaceMismatch."""
+        from penstock.client.run import Run
+
+        return Run(pathspec, client=self)
+
+    def step(self, pathspec: str) -> Step:
+        """A step: `Flow/run/step`. Raises NotFound, NamespaceMismatch."""
+        from penstock.client.step import Step
+
+        return Step(pathspec, client=self)
+
+    def task(self, pathspec: str, attempt: int | None = None) -> Task:
+        """A task: `Flow/run/step/task`. Raises NotFound, NamespaceMismatch."""
+        from penstock.client.task import Task
+
+        return Task(pathspec, attempt, client=self)
+
+    # -- what the tree is made of
+
+    def flow_names(self) -> list[str]:
+        """Names of all flows that have a run, sorted."""
+        try:
+            found = sorted(self.stores.metadata.flows())
+        except BackendUnavailable:
+            found = []
+        return found or keys.flows_of(self.stores.datastore.list_folders(keys.RUNS))
+
+    def run_rows(
+        self,
+        flow: str | None = None,
+        *,
+        tags: Sequence[str] = (),
+        outcome: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunRow]:
+        """Rows of runs, newest id first: one question to the catalogue; to the datastore where it can't be asked."""
+        try:
+            yield from self.stores.metadata.runs(flow, outcome=outcome, tags=tags, limit=limit)
+        except BackendUnavailable:
+            from penstock.catalogue import DatastoreCatalogue
+
+            yield from DatastoreCatalogue(self.stores.datastore).runs(flow, outcome=outcome, tags=tags, limit=limit)
+
+    def history(self, flow: str, run: str, row: RunRow | None = None) -> History:
+        """What is known of a run, shared by all objects of this client that speak of it."""
+        found = self._histories.get((flow, run))
+        if found is None:
+            found = self._histories[flow, run] = History(self.stores, flow, run, row)
+        return found
+
+    def find_run(self, flow: str, wanted: str) -> History:
+        """A run by id, a beginning of it, `latest` or `latest~N`. Raises NotFound."""
+        found = self._histories.get((flow, wanted)) or self._exact(flow, wanted)
+        if found is None:
+            if not wanted.startswith(LATEST) and flow not in self.flow_names():
+                raise self.no_flow(flow)
+            ids = {row.run: row for row in self.run_rows(flow)}
+            run = which_run(flow, wanted, ids or self.stores.datastore.list_folders(keys.flow_prefix(flow)))
+            found = self.history(flow, run, ids.get(run))
+        return found
+
+    def _exact(self, flow: str, run: str) -> History | None:
+        """One row or one object, without looking at other runs."""
+        try:
+            row = next(iter(self.stores.metadata.runs(flow, run=run, limit=1)), None)
+        except BackendUnavailable:
+            row = None
+        if row is None and records.read(self.stores.datastore, keys.run_header(flow, run)) is None:
+            return None
+        return self.history(flow, run, row)
+
+    def no_flow(self, flow: str) -> NotFound:
+        """The error for a flow without a run."""
+        names = self.flow_names()
+        return NotFound(
+            f"no flow {flow!r} has run in {self.label}", hint=hint(flow, names) or "flow run FILE   # no flow has run yet"
+        )
+
+    def __repr__(self) -> str:
+        return f"Client({self.label!r})"
+
+
+class _DefaultClient(Client):
+    """The client of this process's settings; its namespace is the global one."""
+
+    @property
+    def namespace(self) -> str | None:
+        return get_namespace()
+
+
+def _open_home(flags: dict[str, str | None], folder: str | PathLike[str] | None, profile: str | None) -> Stores:
+    import os
+    from pathlib import Path
+
+    from penstock.home import Home
+    from penstock.settings import Settings
+
+    where = Path.cwd() if folder is None else Path(folder)
+    return Home.open(Settings.resolve(flags, environ=os.environ, folder=where, profile=profile))
+
+
+def _again(how: dict[str, Any]) -> Client:
+    return Client(**how)
+
+
+_default: Client | None = None
+
+
+def default_client() -> Client:
+    """The client that objects use unless told otherwise: of the settings that hold in the working directory."""
+    global _default
+    if _default is None:
+        _default = _DefaultClient()
+    return _default
+
+
+def use_stores(stores: Stores | None) -> None:
+    """Let the default client read stores that are open already: inside a task, those of its run. None: settings again."""
+    global _default
+    _default = None if stores is None else _DefaultClient.over(stores)

@@ -1,0 +1,32 @@
+"""The namespace of this process: a tag that a run must have to be found. It holds for the default client only."""
+
+from __future__ import annotations
+
+from penstock.tag_text import tag_text
+from penstock.user_name import user_name
+
+_chosen: str | None = None
+_is_chosen = False
+
+
+def namespace(tag: str | None) -> str | None:
+    """Look only at runs with this tag; None looks at all. Returns the namespace that holds now."""
+    global _chosen, _is_chosen
+    _chosen, _is_chosen = None if tag is None else tag_text(tag), True
+    return _chosen
+
+
+def get_namespace() -> str | None:
+    """The namespace that holds now, None for all runs."""
+    return _chosen if _is_chosen else _own()
+
+
+def default_namespace() -> str:
+    """Look at one's own runs again: `user:NAME`, which is returned."""
+    global _is_chosen
+    _is_chosen = False
+    return _own()
+
+
+def _own() -> str:
+    return f"user:{user_name()}"

@@ -1,0 +1,1 @@
+"""Metaflow's own names, and nothing of it elsewhere."""

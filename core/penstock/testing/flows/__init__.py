@@ -1,0 +1,1 @@
+"""The flows of `FlowSuite`: each leaves its answer in the artifact `result` of its last step."""

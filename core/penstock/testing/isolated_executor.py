@@ -1,0 +1,250 @@
+"""The isolated executor: jobs as strangers on this machine. What works here works in a container.
+
+Each job is its argv alone, run by an empty virtual environment, in a folder of its own, without PYTHONPATH or the caller's
+variables, with a clock that is an hour off. Jobs outlive the process that submitted them, so that another can adopt them;
+on demand they are started twice, taken for lost while they live, or killed.
+
+    --executor=penstock.testing.isolated_executor:IsolatedExecutor
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.contracts.executor import Executor, JobState, JobStatus
+from penstock.contracts.reach import Reach
+from penstock.errors import BackendUnavailable, JobRejected
+from penstock.plugin import option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from penstock.contracts.executor import Job, RunInfo
+
+_POLL_S = 0.01
+# Imported by the interpreter of the jobs before anything else: their clock is not ours.
+_OTHER_CLOCK = """
+import time
+_time, _time_ns = time.time, time.time_ns
+time.time = lambda: _time() + {shift}
+time.time_ns = lambda: _time_ns() + {shift} * 10**9
+"""
+# The shell that stands between a job and its exit code: the file appears whole, also when nobody waits any more.
+_KEEPER = 'cd "$1"; shift; "$@" >stdout 2>stderr </dev/null; echo $? >exit.part; mv exit.part exit'
+
+
+@dataclass(frozen=True)
+class IsolatedOptions:
+    """Options of the isolated executor."""
+
+    folder: str | None = option(None, help="Where jobs keep their state; default: a folder of the run below the temporary one.")
+    twice: float = option(0.0, help="Share of jobs that are started a second time, 0 to 1.")
+    lost: float = option(0.0, help="Share of jobs that are reported lost while they may still run, 0 to 1.")
+    killed: float = option(0.0, help="Share of jobs that are killed soon after they start, and reported lost, 0 to 1.")
+    seed: int = option(0, help="Chooses which jobs these are.")
+    clock_shift_s: int = option(3600, help="How far the clock of the jobs is off, in seconds.")
+
+
+class IsolatedExecutor(Executor):
+    """See the module. Keyword options as `IsolatedOptions`."""
+
+    Options = IsolatedOptions
+    jobs_at = Reach.HOST
+    starts_once = False
+    keeps_secrets = True
+    poll_interval_s = 0.2
+
+    def __init__(
+        self,
+        run: RunInfo,
+        folder: str | None = None,
+        twice: float = 0.0,
+        lost: float = 0.0,
+        killed: float = 0.0,
+        seed: int = 0,
+        clock_shift_s: int = 3600,
+    ) -> None:
+        super().__init__(run)
+        base = folder or os.path.join(tempfile.gettempdir(), f"penstock-isolated-{os.getuid()}")
+        self._folder = Path(base) / f"{run.flow}-{run.run}"
+        self._shares = {"twice": twice, "lost": lost, "killed": killed}
+        self._seed, self._clock_shift_s = seed, clock_shift_s
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def max_workers(self) -> int:
+        """The cores."""
+        return os.cpu_count() or 1
+
+    # -- the contract
+
+    def submit(self, job: Job) -> str:
+        """Start the argv in the empty environment; a job that is known already is not started again."""
+        if not job.command:
+            raise JobRejected(f"{job.name} has no command")
+        place = self._folder / job.name
+        try:
+            place.mkdir(parents=True)
+        except FileExistsError:
+            return job.name
+        except OSError as error:
+            raise BackendUnavailable(f"{place}: {error.strerror}") from error
+        self._start(job, place)
+        if self._chosen(job.name, "twice"):
+            second = self._folder / f"{job.name}.second"
+            second.mkdir()
+            self._start(job, second)
+        return job.name
+
+    def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:
+        """Looks at the files that ended jobs leave."""
+        until = time.monotonic() + timeout_s
+        while True:
+            self._reap()
+            found = {job_id: self._status(job_id) for job_id in job_ids}
+            if any(status.state.ended for status in found.values()) or time.monotonic() >= until:
+                return found
+            time.sleep(_POLL_S)
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """SIGTERM to the job's whole session; SIGKILL for whatever does not heed it."""
+        for job_id in job_ids:
+            for place in (self._folder / job_id, self._folder / f"{job_id}.second"):
+                self._end(place)
+
+    def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Jobs that left a folder, whoever started them."""
+        return {name: name for name in names if (self._folder / name / "pid").exists()}
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        """What the job printed, both streams."""
+        for stream in ("stdout", "stderr"):
+            with contextlib.suppress(FileNotFoundError):
+                yield (self._folder / job_id / stream).read_bytes()
+
+    def close(self) -> None:
+        """Reap what has ended; jobs go on."""
+        self._reap()
+
+    # -- jobs
+
+    def _start(self, job: Job, place: Path) -> None:
+        python = self._environment()
+        command = [str(python) if part == "python3" and not number else part for number, part in enumerate(job.command)]
+        work = place / "work"
+        work.mkdir()
+        environment = {
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "HOME": str(work),
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(work),
+            **job.environment,
+            **job.secrets,
+        }
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER, "keeper", str(place), *command],
+            cwd=place,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._children.append(process)
+        (place / "pid").write_text(str(process.pid))
+        if self._chosen(job.name, "killed"):
+            time.sleep(random.Random(f"{self._seed} {job.name}").random() * 0.2)
+            self._end(place, number=signal.SIGKILL)
+
+    def _environment(self) -> Path:
+        """The interpreter of the jobs: a virtual environment with nothing in it but another clock."""
+        folder = self._folder.parent / f"python-{sys.version_info.major}.{sys.version_info.minor}-{self._clock_shift_s}"
+        python = folder / "bin" / "python3"
+        if not python.exists():
+            import venv
+
+            part = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix="python-"))
+            venv.create(part, with_pip=False, symlinks=True)
+            site = next((part / "lib").glob("python*/site-packages"))
+            (site / "sitecustomize.py").write_text(_OTHER_CLOCK.format(shift=self._clock_shift_s))
+            try:
+                part.rename(folder)
+            except OSError:  # another run was faster
+                shutil.rmtree(part)
+        return python
+
+    def _chosen(self, name: str, what: str) -> bool:
+        """Whether this job is among those that meet this fate: the same in every process."""
+        digest = hashlib.sha256(f"{self._seed} {what} {name}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") / 2**32 < self._shares[what]
+
+    def _status(self, job_id: str) -> JobStatus:
+        place = self._folder / job_id
+        if self._chosen(job_id, "lost"):
+            return JobStatus(state=JobState.LOST, reason="the platform forgot the job")
+        exit_file = place / "exit"
+        if exit_file.exists():
+            code = int(exit_file.read_text())
+            state = JobState.SUCCEEDED if code == 0 else JobState.FAILED
+            return JobStatus(state=state, exit_code=code)
+        try:
+            pid = int((place / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return JobStatus(state=JobState.LOST, reason="no such job")
+        if _lives(pid) or exit_file.exists():
+            return JobStatus(state=JobState.RUNNING)
+        return JobStatus(state=JobState.LOST, reason="the job was killed with its session")
+
+    def _end(self, place: Path, number: int = signal.SIGTERM) -> None:
+        try:
+            pid = int((place / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        for signal_number in (number, signal.SIGKILL):
+            for member in _session(pid):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(member, signal_number)
+            until = time.monotonic() + 2.0
+            while _session(pid) and time.monotonic() < until:
+                self._reap()
+                time.sleep(_POLL_S)
+
+    def _reap(self) -> None:
+        self._children = [child for child in self._children if child.poll() is None]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _lives(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _session(leader: int) -> list[int]:
+    """Living processes of a session. Source: proc(5), field 6 of /proc/PID/stat."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[3] == str(leader) and fields[0] != "Z":
+                found.append(int(name))
+    return found
