@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 
-_VARIABLES = ("PENSTOCK_USER", "METAFLOW_USER", "USER", "LOGNAME", "USERNAME")
+from penstock.compat.variables import translated
+
+_VARIABLES = ("PENSTOCK_USER", "USER", "LOGNAME", "USERNAME")
 
 
 def user_name() -> str:
-    """The first that is set of PENSTOCK_USER, METAFLOW_USER, USER, LOGNAME, USERNAME; else the login name."""
+    """The first that is set of PENSTOCK_USER, USER, LOGNAME, USERNAME; else the login name."""
+    environ = translated(os.environ)
     for name in _VARIABLES:
-        if os.environ.get(name):
-            return os.environ[name]
+        if environ.get(name):
+            return environ[name]
     import getpass
 
     try:

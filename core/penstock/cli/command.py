@@ -51,7 +51,7 @@ class Command(click.Command):
     def extra_options(self, ctx: click.Context, args: list[str]) -> Iterable[click.Parameter]:
         """Options that depend on the command line: here those of the chosen backends."""
         self.peek(ctx, args)
-        return self.backend_options(ctx.obj.home.settings)
+        return self.backend_options(ctx.obj.open_home().settings)
 
     def peek(self, ctx: click.Context, args: list[str]) -> tuple[dict[str, Any], list[str]]:
         """Read what is known of the command line into the session; returns values, and the words that are left."""
@@ -62,10 +62,7 @@ class Command(click.Command):
             add_help_option=False,
             context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         )
-        with reader.make_context("peek", args, parent=None, obj=ctx.obj, resilient_parsing=True) as found:
-            for one in known:
-                if isinstance(one, SettingOption) and one.name in found.params:
-                    ctx.obj.flags[one.setting.key] = found.params[one.name]
+        with reader.make_context("peek", args, obj=ctx.obj, resilient_parsing=True) as found:
             return found.params, found.args
 
     def backend_options(self, settings: Settings, executors: Iterable[str] = ()) -> list[click.Parameter]:

@@ -58,11 +58,14 @@ class Session:
 
     def which_run(self, text: str) -> tuple[str, str]:
         """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""
-        from penstock.launch import find_run
+        from penstock import keys
+        from penstock.which_run import which_run
 
         parts = text.strip("/").split("/")
         if len(parts) == 1 and self.flow is not None and parts[0] != self.flow:
             parts = [self.flow, *parts]
         if len(parts) > 2 or not all(parts):
             raise UsageError(f"{text!r} is not of the form Flow/RUN", hint="flow runs")
-        return parts[0], find_run(self.home.datastore, parts[0], parts[1] if len(parts) == 2 else None)
+        flow, wanted = parts[0], parts[1] if len(parts) == 2 else None
+        folders = self.home.datastore.list_folders(keys.flow_prefix(flow))
+        return flow, which_run(flow, wanted, map(keys.name, folders))

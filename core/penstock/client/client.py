@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 
 from penstock import keys, records
 from penstock.artifacts import Artifacts
 from penstock.client.history import History
 from penstock.client.namespace import get_namespace
-from penstock.errors import BackendUnavailable, NotFound
+from penstock.errors import BackendUnavailable, NotFound, UsageError
 from penstock.nearest import hint
 from penstock.which_run import LATEST, which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from typing import Any
 
@@ -32,7 +33,8 @@ class Client:
     datastore: a backend's name or a URL (`s3://bucket/prefix`), metadata and logging follow it unless named;
     profile: of the project file; folder: where the project file is looked for, default the working directory;
     namespace: a tag that runs must have, default none. unpickle=False: refuses values, so that no code of the store's
-    writers runs here. flags: options of the chosen backends, as on the command line (`datastore_root="..."`).
+    writers runs here. options: of the datastore that is named, as in `Client("local", root="/data/store")`.
+    Raises UsageError for options without a datastore; settings that can't be are told at the first question.
     """
 
     def __init__(
@@ -45,14 +47,16 @@ class Client:
         folder: str | PathLike[str] | None = None,
         namespace: str | None = None,
         unpickle: bool = True,
-        **flags: str,
+        **options: str,
     ) -> None:
-        named = {"datastore": datastore, "metadata": metadata, "logging": logging, **flags}
-        given = {name.replace("_", "-"): value for name, value in named.items() if value is not None}
-        self._begin(lambda: _open_home(given, folder, profile), namespace, unpickle)
-        self._how: tuple[Any, ...] | None = (
-            {**named, "profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle},
-        )
+        if options and datastore is None:
+            raise UsageError(f"{', '.join(options)}: options of which datastore?", hint='Client("local", root=...)')
+        named = {"datastore": datastore, "metadata": metadata, "logging": logging}
+        backend = (datastore or "").partition("://")[0]
+        flags = {**named, **{f"{backend}.{name}": value for name, value in options.items()}}
+        self._begin(lambda: _open_home(flags, folder, profile), namespace, unpickle)
+        more = {"profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle}
+        self._how: dict[str, Any] | None = {**named, **more, **options}
 
     @classmethod
     def over(cls, stores: Stores, *, namespace: str | None = None, unpickle: bool = True) -> Client:
@@ -71,7 +75,7 @@ class Client:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its settings; one over open stores becomes the default client of the process that reads it."""
-        return (default_client, ()) if self._how is None else (_again, self._how)
+        return (default_client, ()) if self._how is None else (_again, (self._how,))
 
     @property
     def stores(self) -> Stores:
@@ -202,15 +206,10 @@ class _DefaultClient(Client):
         return get_namespace()
 
 
-def _open_home(flags: dict[str, str | None], folder: str | PathLike[str] | None, profile: str | None) -> Stores:
-    import os
-    from pathlib import Path
-
+def _open_home(flags: Mapping[str, str | None], folder: str | PathLike[str] | None, profile: str | None) -> Stores:
     from penstock.home import Home
-    from penstock.settings import Settings
 
-    where = Path.cwd() if folder is None else Path(folder)
-    return Home.open(Settings.resolve(flags, environ=os.environ, folder=where, profile=profile))
+    return Home.open(flags, folder=None if folder is None else os.fspath(folder), profile=profile)
 
 
 def _again(how: dict[str, Any]) -> Client:

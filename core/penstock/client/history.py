@@ -9,7 +9,7 @@ from __future__ import annotations
 from penstock import keys, lease, records, tags, view
 from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing, NotFound
 from penstock.graph import Graph
-from penstock.values import PARAMETERS_STEP, ROOT_PLACE, SUCCEEDED
+from penstock.values import PARAMETERS_STEP, ROOT_PLACE, RUNNING, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class History:
     def places(self) -> Mapping[str, Sequence[str]]:
         """Step -> places of its tasks, sorted; in a running run also of those without a record."""
         tasks, status = self.tasks(), self.status()
-        return view.existing(self.graph, tasks, status, self.lineage() if status == view.RUNNING else None)
+        return view.existing(self.graph, tasks, status, self.lineage() if status == RUNNING else None)
 
     def exists(self, step: str, place: str) -> bool:
         """Whether the run has such a task."""

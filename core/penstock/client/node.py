@@ -34,10 +34,11 @@ class Node(ABC):
         *,
         client: Client | None = None,
     ) -> None:
-        spec = _parsed(pathspec, self._form)
+        self._spec = _parsed(pathspec, self._form)
+        if attempt is not None:
+            self._spec.attempt = attempt
         self._client = client if client is not None else default_client()
         self._check_namespace = _namespace_check
-        self._spec = Pathspec(*spec.parts()[:4], attempt=spec.attempt if attempt is None else attempt)
         self._find()
 
     @classmethod

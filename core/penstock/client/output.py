@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from penstock.values import Pathspec, Record
 
 
-def output_of(sink: LogSink, at: Pathspec, record: Record | None, source: str) -> Iterator[bytes]:
-    """The bytes of one stream, in pieces. record: of the attempt, None while it runs; then `at` names it."""
+def output_of(sink: LogSink, at: Pathspec, record: Record | None, source: str, start: int = 0) -> Iterator[bytes]:
+    """The bytes of one stream from byte `start`, in pieces. record: of the attempt, None while it runs; then `at` names it."""
     kept = None if record is None else getattr(record, source)
     if kept is not None and "text" in kept:
-        yield kept["text"].encode("utf-8", "surrogateescape")
+        whole = kept["text"].encode("utf-8", "surrogateescape")
+        if start < len(whole):
+            yield whole[start:]
     elif record is None or kept is not None or record.writer != "worker":
-        yield from sink.read(_stream(at, record, source))
+        yield from sink.read(_stream(at, record, source), start)
 
 
 def output_size(sink: LogSink, at: Pathspec, record: Record | None, source: str) -> int:

@@ -186,11 +186,11 @@ class Task(Node):
         """Bytes that the attempt wrote to standard error."""
         return output_size(self._client.stores.logging, self._log_at(), self._record, STDERR)
 
-    def output(self, stream: str) -> Iterator[bytes]:
-        """One stream, byte for byte, in pieces. stream: `stdout` or `stderr`. Raises UsageError for another."""
+    def output(self, stream: str, start: int = 0) -> Iterator[bytes]:
+        """One stream from byte `start`, in pieces. stream: `stdout` or `stderr`. Raises UsageError for another."""
         if stream not in (STDOUT, STDERR):
             raise UsageError(f"no stream {stream!r}: there are {STDOUT!r} and {STDERR!r}")
-        return output_of(self._client.stores.logging, self._log_at(), self._record, stream)
+        return output_of(self._client.stores.logging, self._log_at(), self._record, stream, start)
 
     def loglines(
         self, stream: str, as_unicode: bool = True, meta_dict: Mapping[str, Any] | None = None

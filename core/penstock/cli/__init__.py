@@ -1,0 +1,78 @@
+"""The command line: `flow COMMAND`, `penstock COMMAND`, `python -m penstock COMMAND`, `python petsflow.py COMMAND`.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the run failed, 2 usage, 3 the
+flow is not valid, 4 configuration or plugin, 5 a backend is unavailable, 130 interrupted, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from penstock.cli.session import Session
+    from penstock.client import Run
+    from penstock.flow import FlowSpec
+
+
+def entry() -> None:
+    """The programs `flow` and `penstock`."""
+    from penstock.cli.session import Session
+
+    session = Session(os.path.basename(sys.argv[0]) or "flow")
+    session.owns_process = True
+    raise SystemExit(main(sys.argv[1:], session))
+
+
+def main(arguments: Sequence[str], session: Session | None = None) -> int:
+    """Carry out one command line and return the exit code; every error is told here and nowhere else."""
+    from penstock.cli.failure import exit_code_of
+    from penstock.cli.group import COMMANDS, command_first, group, options_with_values
+    from penstock.cli.session import Session
+
+    session = session or Session()
+    words = command_first(arguments, COMMANDS, options_with_values())
+    try:
+        code = group(session).main(words, prog_name=session.program, obj=session, standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001  the border of the program
+        return exit_code_of(error, session, as_json="--json" in words)
+    return code if isinstance(code, int) else 0
+
+
+def main_for_flow(flow_class: type[FlowSpec]) -> int:
+    """`python petsflow.py COMMAND`: the command line of one flow."""
+    from penstock.cli.session import Session
+
+    module = sys.modules[flow_class.__module__]
+    file = os.path.abspath(getattr(module, "__file__", None) or sys.argv[0])
+    session = Session(os.path.basename(file), file=file, flow=flow_class.__name__)
+    session.owns_process = flow_class.__module__ == "__main__"
+    return main(sys.argv[1:], session)
+
+
+def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -> Run:
+    """`PetsFlow.run(alpha=3)`. Raises FlowError for a class without a file, RunFailed for a run without success."""
+    from penstock import client, launch
+    from penstock.cli.console import PlainConsole
+    from penstock.cli.parameters import as_texts
+    from penstock.cli.session import Session
+    from penstock.driver import Wishes
+    from penstock.errors import FlowError, RunFailed
+    from penstock.values import SUCCEEDED
+
+    name = flow_class.__name__
+    file = getattr(sys.modules.get(flow_class.__module__), "__file__", None)
+    if file is None:
+        raise FlowError(f"{name} is defined in no file", hint=f"save it, import it, and call {name}.run() then")
+    with launch.declare(file, flow=name) as opened:
+        given = as_texts(opened.declaration, parameters)
+        home = Session().open_home(environ=opened.declaration.environ)
+        result = opened.run(home, given, Wishes(), PlainConsole())
+    if result.outcome != SUCCEEDED:
+        raise RunFailed(f"{result.flow}/{result.run} {result.outcome}", hint=f"flow show {result.flow}/{result.run}")
+    return client.Run(f"{result.flow}/{result.run}", _namespace_check=False)

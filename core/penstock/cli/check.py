@@ -1,0 +1,86 @@
+"""`flow check FILE`: what is wrong with a flow, each with file and line; by its syntax alone where it can't be imported."""
+
+from __future__ import annotations
+
+import click
+
+from penstock.cli.command import Command
+from penstock.cli.failure import shown_place
+from penstock.cli.flow_command import split_file
+from penstock.errors import FlowError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from penstock.cli.session import Session
+    from penstock.graph import Graph
+
+
+class CheckCommand(Command):
+    """Without FILE where it is known."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """FILE is the only argument."""
+        return [one for one in super().get_params(ctx) if not (ctx.obj.script and isinstance(one, click.Argument))]
+
+
+@click.command("check", cls=CheckCommand, help="Look for mistakes in a flow file. Exit code 3 when there are any.")
+@click.argument("file", metavar="FILE[:FLOW]")
+@click.option("--json", "as_json", is_flag=True, help="One document on standard output.")
+@click.pass_obj
+def command(session: Session, *, as_json: bool, file: str | None = None) -> int:
+    """0 or 3."""
+    path, flow = (session.file, session.flow) if session.file is not None else split_file(file or "")
+    graph, found, note = _look(path, flow)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"flow": graph.name if graph else flow, "file": path, "problems": found, "note": note}))
+    else:
+        _print(path, graph, found, note)
+    return FlowError.exit_code if found else 0
+
+
+def _look(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]], str]:
+    """The graph as far as it is known, the problems, and a remark. Raises FlowError for a file that is not there."""
+    from penstock.launch import declare
+
+    try:
+        with declare(path, flow=flow) as opened:
+            return opened.declaration.graph, [], ""
+    except FlowError as error:
+        graph, found = _by_syntax(path, flow)
+        if graph is None or found:
+            return graph, found or [_problem(error)], ""
+        return graph, [_problem(error)], "by its syntax alone the graph is in order"
+
+
+def _by_syntax(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]]]:
+    from penstock.graph_checks import problems
+    from penstock.graph_source import graph_of_source
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            graph = graph_of_source(file.read(), path, flow)
+    except (FlowError, OSError, UnicodeDecodeError):
+        return None, []  # the import said the same, and better
+    found = [
+        {"message": one.message, "where": f"{one.file}:{one.line}", "hint": one.hint} for one in problems(graph)
+    ]
+    return graph, found
+
+
+def _problem(error: FlowError) -> dict[str, Any]:
+    return {"message": error.message, "where": error.where, "hint": error.hint}
+
+
+def _print(path: str, graph: Graph | None, found: list[dict[str, Any]], note: str) -> None:
+    for one in found:
+        click.echo(f"{shown_place(one['where'] or path)}: {one['message']}")
+        if one["hint"]:
+            click.echo(f"  next: {one['hint']}")
+    if graph is not None and not found:
+        click.echo(f"{graph.name}: {len(graph.steps)} steps, no problems")
+    if note:
+        click.echo(note, err=True)

@@ -1,0 +1,151 @@
+"""What a run tells people while it goes on: plain lines.
+
+The output of tasks goes where they sent it, byte for byte behind a prefix that names the task; everything else goes to
+standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from penstock.cli.failure import shown_place
+from penstock.printable import printable, tame
+from penstock.values import LOST, ROOT_PLACE, SUCCEEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    from penstock.driver import RunResult
+    from penstock.values import Pathspec, Record
+
+LONGEST_LINE = 64 << 10  # bytes of a line without an end that are held back before they are shown as they are
+
+
+class PlainConsole:
+    """One line an event. quiet: only the output of tasks; script: `python petsflow.py`, which begins as Metaflow does."""
+
+    def __init__(self, *, quiet: bool = False, script: bool = False) -> None:
+        self._quiet, self._script = quiet, script
+        self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
+        self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
+
+    # -- the protocol of `driver.Console`
+
+    def started(self, pathspec: Pathspec, executor: str, where: str) -> None:
+        """The first line: which run, where it executes, where its data lies."""
+        if self._script:
+            from penstock import __version__
+            from penstock.user_name import user_name
+
+            self._say(f"penstock {__version__} executing {pathspec.flow} for user:{user_name()}")
+        self._say(f"{pathspec}  executor {executor}  data {shown_place(where)}")
+
+    def task_started(self, pathspec: Pathspec) -> None:
+        """Nothing: a line that a task began is worth less than the place it takes."""
+
+    def output(self, step: str, place: str, stream: str, data: bytes) -> None:
+        """Show whole lines; what has no end yet waits for it."""
+        held = self._halves.pop((step, place, stream), b"") + data
+        whole, newline, half = held.rpartition(b"\n")
+        if half and len(half) > LONGEST_LINE:
+            whole, newline, half = held, b"\n", b""
+        if half:
+            self._halves[step, place, stream] = half
+        if newline:
+            self._show(step, place, stream, whole.split(b"\n"))
+
+    def task_ended(self, record: Record, will_retry: bool) -> None:
+        """How an attempt ended: once this says that a task is done, nothing can lose it."""
+        for stream in ("stdout", "stderr"):
+            half = self._halves.pop((record.step, record.place, stream), None)
+            if half is not None:
+                self._show(record.step, record.place, stream, [half])
+        name, took = label(record.step, record.place), f"{max(0.0, record.ended_s - record.started_s):.1f}s"
+        if record.outcome == SUCCEEDED:
+            self._say(f"{name}  done in {took}" + (", its exception was caught" if record.caught else ""))
+        elif will_retry:
+            self._say(f"{name}  {record.outcome} in {took}, is tried again: {_cause(record)}")
+        else:
+            self._failed(record, name, took)
+
+    def note(self, text: str) -> None:
+        """A remark."""
+        self._say(text)
+
+    def run_ended(self, result: RunResult) -> None:
+        """The last block: outcome, counts, time, and what to type next."""
+        for tasks in self._same.values():
+            if len(tasks) > 1:
+                self._say(f"the same error in {len(tasks)} tasks: {_some(tasks)}")
+        facts = [f"{result.counts.get(SUCCEEDED, 0)} attempts done"]
+        facts += [f"{number} {outcome}" for outcome, number in result.counts.items() if outcome != SUCCEEDED and number]
+        facts += [f"{result.reused} taken over"] if result.reused else []
+        self._say(f"{result.flow}/{result.run} {result.outcome}: {', '.join(facts)}, {_clock(result.wall_s)}")
+        if result.outcome != SUCCEEDED:
+            self._say(f"  next: {self._next(result)}")
+
+    # -- lines
+
+    def _next(self, result: RunResult) -> str:
+        if self._script:
+            return f"python {shown_place(result.file)} resume --origin-run-id={result.run}"
+        return f"flow resume {shown_place(result.file)} --origin-run-id={result.run}"
+
+    def _failed(self, record: Record, name: str, took: str) -> None:
+        error = record.exception or {}
+        cause = (error.get("type"), error.get("message"), error.get("file"), error.get("line"))
+        same = self._same.setdefault(cause, [])
+        same.append(name)
+        tries = f" after {record.attempt + 1} attempts" if record.attempt else ""
+        place = f"  {shown_place(error['file'])}:{error.get('line')}" if error.get("file") else ""
+        self._say(f"{name}  {record.outcome}{tries} ({took}){place}")
+        if error.get("source") and len(same) == 1:
+            self._say(f"    {error.get('line')} |  {error['source'].strip()}")
+        self._say(f"  {_cause(record)}")
+
+    def _show(self, step: str, place: str, stream: str, lines: list[bytes]) -> None:
+        out = sys.stderr if stream == "stderr" else sys.stdout
+        prefix = label(step, place).encode("utf-8", "surrogateescape") + b"  "
+        data = b"".join(prefix + line + b"\n" for line in lines)
+        write(out, tame(data) if out.isatty() else data)
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+            write(sys.stderr, (printable(text, lines=True) + "\n").encode(encoding, "backslashreplace"))
+
+
+def label(step: str, place: str) -> str:
+    """`start`, and inside a foreach `train[17]`."""
+    return step if place == ROOT_PLACE else f"{step}[{place}]"
+
+
+def write(stream: TextIO, data: bytes) -> None:
+    """Bytes to a text stream, past its encoding; a notebook's streams have no bytes below."""
+    below = getattr(stream, "buffer", None)
+    if below is None:
+        stream.write(data.decode("utf-8", "replace"))
+    else:
+        stream.flush()
+        below.write(data)
+    stream.flush()
+
+
+def _cause(record: Record) -> str:
+    error = record.exception
+    if error is not None:
+        first = str(error.get("message", "")).strip().partition("\n")[0]
+        kind = str(error.get("type", "")).rpartition(".")[2]
+        return f"{kind}: {first}" if first else kind
+    return record.reason or ("the platform lost it" if record.outcome == LOST else "it left no reason")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{seconds:.1f}s" if minutes < 1 else f"{int(minutes)}:{int(rest):02d}"

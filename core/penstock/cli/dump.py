@@ -1,0 +1,119 @@
+"""`flow dump RUN/STEP[/TASK]`: the values of artifacts, on standard output or as a pickle in a file."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import pprint
+
+import click
+
+from penstock.amounts import bytes_text
+from penstock.cli.command import Command
+from penstock.cli.target import tasks_of
+from penstock.errors import ArtifactError, UsageError
+from penstock.nearest import hint
+from penstock.printable import printable
+from penstock.view import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from penstock.cli.session import Session
+    from penstock.client import DataArtifact, Task
+
+_SHOWN_BYTES = 1000  # of a pickled value that is printed whole unless --max-value-size says otherwise
+
+
+@click.command("dump", cls=Command)
+@click.argument("pathspec")
+@click.option("--include", multiple=True, metavar="NAME", help="Only these artifacts: names, separated by commas.")
+@click.option("--private", is_flag=True, help="Also names that begin with an underscore.")
+@click.option("--max-value-size", type=click.IntRange(min=0), metavar="BYTES", help="Only values up to this size.")
+@click.option("--file", "file", type=click.Path(dir_okay=False), help="Write a pickle: {run/step/task: {name: value}}.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document with types, sizes and previews; reads no value.")
+@click.pass_obj
+def command(
+    session: Session,
+    pathspec: str,
+    include: tuple[str, ...],
+    private: bool,
+    max_value_size: int | None,
+    file: str | None,
+    as_json: bool,
+) -> None:
+    """Show the artifacts of a task, or of all tasks of a step.
+
+    A name that a task lacks is passed over: tasks of one step may have different artifacts.
+    """
+    names = {name.strip() for one in include for name in one.split(",") if name.strip()}
+    tasks = list(tasks_of(session, pathspec))
+    found = {_key(task): _chosen(task, names, private) for task in tasks}
+    if file is not None:
+        _write(file, found, max_value_size)
+    elif as_json:
+        described = {key: {one.id: _described(one) for one in every} for key, every in found.items()}
+        click.echo(json.dumps({"version": VERSION, "tasks": described}, indent=2))
+    else:
+        _print(found, _SHOWN_BYTES if max_value_size is None else max_value_size)
+        _say_what_is_missing(session, tasks, names, found)
+
+
+def _key(task: Task) -> str:
+    """`run/step/task`, without the flow: as scripts that read the pickle expect it."""
+    return "/".join(task.path_components[1:])
+
+
+def _chosen(task: Task, names: set[str], private: bool) -> list[DataArtifact]:
+    every = task.artifacts
+    return [
+        getattr(every, name)
+        for name in dir(every)
+        if (name in names if names else True) and (private or not name.startswith("_"))
+    ]
+
+
+def _described(artifact: DataArtifact) -> dict[str, Any]:
+    return {"type": artifact.type, "size": artifact.size, "hash": artifact.sha, "preview": artifact.preview}
+
+
+def _write(file: str, found: dict[str, list[DataArtifact]], limit: int | None) -> None:
+    """Values are read before the file is touched, so that one that can't be read leaves the old file as it was."""
+    values = {
+        key: {one.id: one.data for one in every if limit is None or one.size <= limit} for key, every in found.items()
+    }
+    raw = pickle.dumps(values)
+    try:
+        with open(file, "wb") as opened:
+            opened.write(raw)
+    except OSError as error:
+        raise UsageError(f"{file} can't be written: {error.strerror}", where="--file") from error
+
+
+def _print(found: dict[str, list[DataArtifact]], limit: int) -> None:
+    for key, every in found.items():
+        if len(found) > 1:
+            click.echo(f"{key}:")
+        for artifact in every:
+            click.echo(f"{artifact.id} = {_text(artifact, limit)}")
+
+
+def _text(artifact: DataArtifact, limit: int) -> str:
+    if artifact.size > limit:
+        kind = f"{artifact.preview}  " if artifact.preview else ""
+        return f"{printable(kind)}<{artifact.type}, {bytes_text(artifact.size)}>"
+    try:
+        return printable(pprint.pformat(artifact.data, width=100), lines=True)
+    except ArtifactError as error:
+        return f"<{artifact.type}, {bytes_text(artifact.size)}: {printable(str(error))}>"
+
+
+def _say_what_is_missing(
+    session: Session, tasks: list[Task], names: set[str], found: dict[str, list[DataArtifact]]
+) -> None:
+    there = {one.id for every in found.values() for one in every}
+    for name in sorted(names - there):
+        known = {known for task in tasks for known in dir(task.artifacts)}
+        if not session.quiet:
+            click.echo(f"no artifact {name!r}; {hint(name, sorted(known))}", err=True)

@@ -1,0 +1,159 @@
+"""What `run` and `resume` share: they import a flow file first, and know their options only afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import click
+
+from penstock.cli.command import Command
+from penstock.cli.option import Nearest, Sectioned, SettingOption
+from penstock.errors import UsageError
+from penstock.settings import CORE_OPTIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
+
+    from penstock.cli.session import Session
+    from penstock.home import Home
+    from penstock.driver import Wishes
+    from penstock.launch import Opened
+
+_OPENED, _HOME = "penstock.opened", "penstock.home"
+FILE = click.Argument(["file"], metavar="FILE[:FLOW]")
+
+
+class FlowCommand(Command):
+    """Takes `FILE[:FLOW]` first, unless the file was started as a program. takes_parameters: of the flow, as options."""
+
+    takes_parameters = False
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params[:0] = [FILE, *run_options()]
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Without FILE where it is known."""
+        return [one for one in super().get_params(ctx) if one is not FILE or not ctx.obj.script]
+
+    def extra_options(self, ctx: click.Context, args: list[str]) -> Iterable[click.Parameter]:
+        """Import the flow; its parameters and the backends of its steps bring options."""
+        values, left = self.peek(ctx, args)
+        session: Session = ctx.obj
+        file, flow = session.file, session.flow
+        if file is None:
+            named = next((word for word in left if not word.startswith("-")), None)
+            if named is None:
+                return self.backend_options(session.open_home().settings)
+            file, flow = split_file(named)
+        opened = ctx.with_resource(_declare(file, flow))
+        settings = session.open_home(opened.declaration.environ).settings
+        ctx.meta[_OPENED] = opened
+        single = {text.partition("=")[2].partition(":")[0] for text in values.get("executor_for") or ()} - {""}
+        extra = self.backend_options(settings, [*single, *_executors_of(opened)])
+        if self.takes_parameters:
+            from penstock.cli.parameters import parameter_options
+
+            taken = {spelt for one in [*super().get_params(ctx), *extra] for spelt in one.opts}
+            return [*parameter_options(opened.declaration, taken), *extra]
+        return extra
+
+
+def _declare(file: str, flow: str | None) -> Opened:
+    from penstock.launch import declare
+
+    return declare(file, flow=flow)
+
+
+def _executors_of(opened: Opened) -> Iterator[str]:
+    from penstock.decorators import executor_of
+
+    for step in opened.declaration.graph.steps.values():
+        chosen = executor_of(step.decorators)
+        if chosen is not None:
+            yield chosen[0]
+
+
+def split_file(text: str) -> tuple[str, str | None]:
+    """`petsflow.py:PetsFlow` -> file and flow."""
+    file, colon, flow = text.rpartition(":")
+    return (file, flow) if colon and flow.isidentifier() and not os.path.exists(text) else (text, None)
+
+
+# ------------------------------------------------------------------------------------ options of a run
+
+
+def run_options() -> list[click.Parameter]:
+    """What one may ask of a run, new ones for each command that takes them."""
+    from penstock.scheduler import ON_FAILURE
+
+    workers = next(option for option in CORE_OPTIONS if option.name == "max_workers")
+    return [
+        click.Option(["--tag", "tags"], multiple=True, metavar="TEXT", help="Tag the run; may be repeated."),
+        click.Option(["--run-id-file"], metavar="PATH", help="Write the run's id here before its first task starts."),
+        SettingOption(workers, "Options"),
+        click.Option(
+            ["--max-num-splits"], type=click.IntRange(min=1), metavar="N", help="Most items of a foreach.  [1000000]"
+        ),
+        click.Option(
+            ["--on-failure"], type=Nearest(ON_FAILURE), default=ON_FAILURE[0], show_default=True,
+            help="When a task fails for good: let running ones finish, stop them, or go on with whatever does not need it.",
+        ),
+        click.Option(
+            ["--executor-for"], multiple=True, metavar="STEP=NAME[:key=value,...]",
+            help="Where a step runs; '*' means every step.",
+        ),
+        Sectioned(["--debug"], section="Options", is_flag=True, help="Run in this process, one task after another."),
+    ]  # fmt: skip
+
+
+def opened_of(ctx: click.Context) -> Opened:
+    """The flow that this command line names."""
+    opened: Opened = ctx.meta[_OPENED]
+    return opened
+
+
+def home_of(ctx: click.Context, *, debug: bool) -> Home:
+    """The stores for a run of the flow: its file may have set variables when it was imported."""
+    session: Session = ctx.obj
+    if debug:
+        session.flags["executor"] = session.registry.default("executor", debug=True).name
+    home = session.open_home(opened_of(ctx).declaration.environ)
+    if session.owns_process and home.executor_class(home.settings.executor).in_process:
+        _fix_hash_seed()
+    return home
+
+
+def _fix_hash_seed() -> None:
+    """Equal values must pickle alike, whichever run made them; the seed can only be set before an interpreter starts."""
+    if "PYTHONHASHSEED" not in os.environ:
+        os.environ["PYTHONHASHSEED"] = "0"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options: Any) -> Wishes:
+    """What the options ask of a run. Raises UsageError or PluginError."""
+    from penstock.driver import Wishes
+
+    single = dict(_executor_for(home, text) for text in executor_for)
+    if debug:
+        single = {"*": (home.settings.executor, {})}
+    return Wishes(max_workers=home.settings.max_workers, executor_for=single, **options)
+
+
+def _executor_for(home: Home, text: str) -> tuple[str, tuple[str, dict[str, Any]]]:
+    step, equals, rest = text.partition("=")
+    found = re.fullmatch(r"(?P<name>[^:]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<options>\w[\w-]*=.*))?", rest)
+    if not (step and equals and found):
+        raise UsageError(
+            f"--executor-for={text} is not of the form STEP=NAME[:key=value,...]", hint="--executor-for train=local"
+        )
+    pairs = re.split(r",(?=\w[\w-]*=)", found["options"]) if found["options"] else []
+    texts = dict(pair.split("=", 1) for pair in pairs)
+    return step, (found["name"], home.settings.given("executor", found["name"], texts))

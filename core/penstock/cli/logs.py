@@ -1,0 +1,85 @@
+"""`flow logs RUN/STEP[/TASK]`: what tasks printed, and nothing else, on standard output."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from penstock.cli.command import Command
+from penstock.cli.target import tasks_of
+from penstock.contracts.logsink import STDERR, STDOUT
+from penstock.errors import UsageError
+from penstock.printable import tame
+from penstock.values import RUNNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
+
+    from penstock.cli.session import Session
+    from penstock.client import Task
+
+_LOOK_EVERY_S = 0.5
+
+
+@click.command("logs", cls=Command)
+@click.argument("pathspec")
+@click.option("--stdout", "out", is_flag=True, help="Only what was printed.")
+@click.option("--stderr", "err", is_flag=True, help="Only standard error, on standard output.")
+@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="Of this attempt; default: the one that counts.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each stream.")
+@click.option("-f", "--follow", is_flag=True, help="Go on while the task runs.")
+@click.pass_obj
+def command(
+    session: Session, pathspec: str, out: bool, err: bool, attempt: int | None, tail: int | None, follow: bool
+) -> None:
+    """Show the output of a task, or of all tasks of a step or run in turn.
+
+    Without --stdout and --stderr each stream goes to its own.
+    """
+    if follow and tail is not None:
+        raise UsageError("--tail shows the end of what there is, --follow all that comes", hint="take one of them")
+    tasks = list(tasks_of(session, pathspec))
+    if attempt is not None:
+        tasks = [type(task)(task.pathspec, attempt, False, client=task._client) for task in tasks]
+    chosen = [stream for stream, wanted in ((STDOUT, out), (STDERR, err)) if wanted] or [STDOUT, STDERR]
+    sinks = {stream: click.get_binary_stream("stdout") for stream in chosen}
+    if len(sinks) == 2:
+        sinks[STDERR] = click.get_binary_stream("stderr")
+    for task in tasks:
+        if len(tasks) > 1 and not session.quiet:
+            click.echo(f"== {task.parent.id}/{task.id}", err=True)
+        if follow:
+            _follow(task, sinks)
+        else:
+            for stream, sink in sinks.items():
+                _write(sink, _tail(task.output(stream), tail))
+
+
+def _follow(task: Task, sinks: dict[str, BinaryIO]) -> None:
+    done = dict.fromkeys(sinks, 0)
+    while True:
+        running = task.status == RUNNING  # asked before reading: what comes afterwards is read in the next round
+        for stream, sink in sinks.items():
+            for piece in task.output(stream, done[stream]):
+                done[stream] += len(piece)
+                _write(sink, [piece])
+        if not running:
+            return
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _write(sink: BinaryIO, pieces: Iterable[bytes]) -> None:
+    steers = sink.isatty()
+    for piece in pieces:
+        sink.write(tame(piece) if steers else piece)
+    sink.flush()
+
+
+def _tail(pieces: Iterator[bytes], lines: int | None) -> Sequence[bytes] | Iterator[bytes]:
+    if lines is None:
+        return pieces
+    every = b"".join(pieces).splitlines(keepends=True)
+    return every[max(0, len(every) - lines) :]
