@@ -259,7 +259,7 @@ def _backend_of_class(kind: str, target: str) -> Backend:
         raise PluginError(f"{target} is no class", hint=f"--{kind}=path/to/file.py:Class")
     fields = [
         (one.name, one.annotation if one.annotation is not one.empty else "str", plugin.option(one.default, help=""))
-        for one in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        for one in inspect.signature(cls).parameters.values()
         if one.default is not one.empty
     ]
     short = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()

@@ -191,6 +191,14 @@ def convert(option: Option, raw: Any, folder: str) -> Any:
     return _CONVERTERS[option.base_type](raw, folder)
 
 
+_EXAMPLES = {"int": "4", "float": "0.5", "bool": "true", "Path": "FOLDER", "tuple[str,...]": "a,b"}
+
+
+def _example(option: Option) -> str:
+    example = _EXAMPLES.get(option.base_type, "TEXT")
+    return f"{option.flag}={example}   # {option.help}" if option.help else f"{option.flag}={example}"
+
+
 # ------------------------------------------------------------------------------------------------- layers
 
 
@@ -431,7 +439,7 @@ class Settings:
             try:
                 values[option.name] = convert(option, text, self._folder)
             except ValueError as error:
-                raise UsageError(f"{name}:{key}: {text!r} is not {error}", hint=option.help) from None
+                raise UsageError(f"{name}:{key}: {text!r} is not {error}", hint=_example(option)) from None
         return values
 
     def _url(self, kind: str) -> str | None:
@@ -447,9 +455,9 @@ class Settings:
                 return convert(option, raw, layer.folder)
             except ValueError as error:
                 kind = UsageError if layer.flags else SettingsError
-                raise kind(f"{layer.label_of(option)}: {raw!r} is not {error}", hint=option.help) from None
+                raise kind(f"{layer.label_of(option)}: {raw!r} is not {error}", hint=_example(option)) from None
         if option.required:
-            raise UsageError(f"{option.owner} needs {option.flag}", hint=option.help)
+            raise UsageError(f"{option.owner} needs {option.flag}", hint=_example(option))
         if option.nearest:
             return nearest_folder(option.default, self._folder, self._home)
         return option.default

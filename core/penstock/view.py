@@ -1,7 +1,7 @@
 """A run as one value for every face: terminal, notebook, JSON, client. Pure: computed from header, records and outcome.
 
-    lineage(graph, tasks)   which tasks there are, and what each read: the fold of the plan over the records
-    view_of(...)            the run with its steps, their tasks, counts, times and failures
+lineage(graph, tasks)   which tasks there are, and what each read: the fold of the plan over the records
+view_of(...)            the run with its steps, their tasks, counts, times and failures
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def _task_named(name: str) -> Task:
 
 
 def _fits(graph: Graph, record: Record) -> bool:
-    return record.step == PARAMETERS_STEP or all(name in graph.steps for name in (record.transition or {}).get("to", ()))
+    return record.step == PARAMETERS_STEP or all(
+        name in graph.steps for name in (record.transition or {}).get("to", ())
+    )
 
 
 def _by_place(task: Task) -> tuple[object, ...]:
@@ -146,7 +148,9 @@ class TaskView:
             "status": self.state,
             "attempts": [_attempt_data(one) for one in self.attempts],
             "wall_s": self.wall_s,
-            "artifacts": {} if record is None else {name: _row_data(row) for name, row in visible(record.artifacts).items()},
+            "artifacts": {}
+            if record is None
+            else {name: _row_data(row) for name, row in visible(record.artifacts).items()},
         }
 
 
@@ -271,7 +275,12 @@ class Failure:
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
-        return {"error": self.text, "where": self.where, "exception": self.exception, "tasks": [str(t) for t in self.tasks]}
+        return {
+            "error": self.text,
+            "where": self.where,
+            "exception": self.exception,
+            "tasks": [str(t) for t in self.tasks],
+        }
 
 
 def failures_of(steps: Iterable[StepView], flow: str, run: str) -> list[Failure]:
@@ -360,7 +369,9 @@ def view_of(
     """The run as a value. tasks: attempts with a record, taken ones included; status: from `status_of`."""
     found = existing(graph, tasks, status)
     steps = [
-        StepView(name, graph.steps[name].kind, [task_view(graph, (name, place), tasks, status) for place in found[name]])
+        StepView(
+            name, graph.steps[name].kind, [task_view(graph, (name, place), tasks, status) for place in found[name]]
+        )
         for name in graph.steps
         if name in found
     ]

@@ -72,7 +72,7 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
     with launch.declare(file, flow=name) as opened:
         given = as_texts(opened.declaration, parameters)
         home = Session().open_home(environ=opened.declaration.environ)
-        result = opened.run(home, given, Wishes(), PlainConsole())
+        result = opened.run(home, given, Wishes(), PlainConsole(opened.declaration.graph))
     if result.outcome != SUCCEEDED:
         raise RunFailed(f"{result.flow}/{result.run} {result.outcome}", hint=f"flow show {result.flow}/{result.run}")
     return client.Run(f"{result.flow}/{result.run}", _namespace_check=False)

@@ -53,6 +53,16 @@ class Command(click.Command):
         self.peek(ctx, args)
         return self.backend_options(ctx.obj.open_home().settings)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Of a script each command first says, as Metaflow's do, what runs for whom."""
+        session: Session = ctx.obj
+        if session.script and not session.quiet:
+            from penstock import __version__
+            from penstock.user_name import user_name
+
+            click.echo(f"penstock {__version__} executing {session.flow} for user:{user_name()}", err=True)
+        return super().invoke(ctx)
+
     def peek(self, ctx: click.Context, args: list[str]) -> tuple[dict[str, Any], list[str]]:
         """Read what is known of the command line into the session; returns values, and the words that are left."""
         known = [one for one in click.Command.get_params(self, ctx) if isinstance(one, click.Option) and not one.is_eager]

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from penstock.driver import RunResult
+    from penstock.graph import Graph
     from penstock.values import Pathspec, Record
 
 LONGEST_LINE = 64 << 10  # bytes of a line without an end that are held back before they are shown as they are
 
 
 class PlainConsole:
-    """One line an event. quiet: only the output of tasks; script: `python petsflow.py`, which begins as Metaflow does."""
+    """One line an event.
 
-    def __init__(self, *, quiet: bool = False, script: bool = False) -> None:
+    graph: says which steps are in a foreach, so that their tasks are told apart; quiet: only the output of tasks;
+    script: the flow's file was started as a program, and is called so again.
+    """
+
+    def __init__(self, graph: Graph | None = None, *, quiet: bool = False, script: bool = False) -> None:
+        self._many = frozenset(name for name, step in graph.steps.items() if step.depth) if graph else frozenset()
         self._quiet, self._script = quiet, script
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
         self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
@@ -34,11 +40,6 @@ class PlainConsole:
 
     def started(self, pathspec: Pathspec, executor: str, where: str) -> None:
         """The first line: which run, where it executes, where its data lies."""
-        if self._script:
-            from penstock import __version__
-            from penstock.user_name import user_name
-
-            self._say(f"penstock {__version__} executing {pathspec.flow} for user:{user_name()}")
         self._say(f"{pathspec}  executor {executor}  data {shown_place(where)}")
 
     def task_started(self, pathspec: Pathspec) -> None:
@@ -61,7 +62,7 @@ class PlainConsole:
             half = self._halves.pop((record.step, record.place, stream), None)
             if half is not None:
                 self._show(record.step, record.place, stream, [half])
-        name, took = label(record.step, record.place), f"{max(0.0, record.ended_s - record.started_s):.1f}s"
+        name, took = self._label(record.step, record.place), f"{max(0.0, record.ended_s - record.started_s):.1f}s"
         if record.outcome == SUCCEEDED:
             self._say(f"{name}  done in {took}" + (", its exception was caught" if record.caught else ""))
         elif will_retry:
@@ -106,19 +107,18 @@ class PlainConsole:
 
     def _show(self, step: str, place: str, stream: str, lines: list[bytes]) -> None:
         out = sys.stderr if stream == "stderr" else sys.stdout
-        prefix = label(step, place).encode("utf-8", "surrogateescape") + b"  "
+        prefix = self._label(step, place).encode("utf-8", "surrogateescape") + b"  "
         data = b"".join(prefix + line + b"\n" for line in lines)
         write(out, tame(data) if out.isatty() else data)
+
+    def _label(self, step: str, place: str) -> str:
+        """`start`, and inside a foreach `train[17]`."""
+        return step if place == ROOT_PLACE and step not in self._many else f"{step}[{place}]"
 
     def _say(self, text: str) -> None:
         if not self._quiet:
             encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
             write(sys.stderr, (printable(text, lines=True) + "\n").encode(encoding, "backslashreplace"))
-
-
-def label(step: str, place: str) -> str:
-    """`start`, and inside a foreach `train[17]`."""
-    return step if place == ROOT_PLACE else f"{step}[{place}]"
 
 
 def write(stream: TextIO, data: bytes) -> None:

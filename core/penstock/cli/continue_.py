@@ -34,10 +34,11 @@ def command(session: Session, *, run: str, takeover: bool) -> int:
     """Returns the exit code of the run."""
     from penstock import continuation
     from penstock.cli.console import PlainConsole
+    from penstock.graph import Graph
 
     flow, run_id = session.which_run(run)
     header = continuation.read_header(session.home.datastore, flow, run_id)
     home = session.open_home(recorded=header["settings"])
-    console = PlainConsole(quiet=session.quiet, script=session.script)
+    console = PlainConsole(Graph.of(header["graph"]), quiet=session.quiet, script=session.script)
     workers = home.settings.max_workers
     return continuation.continue_run(home, flow, run_id, console, takeover=takeover, max_workers=workers).exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import pprint
+from pathlib import Path
 
 import click
 
@@ -32,7 +33,9 @@ _SHOWN_BYTES = 1000  # of a pickled value that is printed whole unless --max-val
 @click.option("--private", is_flag=True, help="Also names that begin with an underscore.")
 @click.option("--max-value-size", type=click.IntRange(min=0), metavar="BYTES", help="Only values up to this size.")
 @click.option("--file", "file", type=click.Path(dir_okay=False), help="Write a pickle: {run/step/task: {name: value}}.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document with types, sizes and previews; reads no value.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document with types, sizes and previews; reads no value."
+)
 @click.pass_obj
 def command(
     session: Session,
@@ -85,8 +88,7 @@ def _write(file: str, found: dict[str, list[DataArtifact]], limit: int | None) -
     }
     raw = pickle.dumps(values)
     try:
-        with open(file, "wb") as opened:
-            opened.write(raw)
+        Path(file).write_bytes(raw)
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}", where="--file") from error
 

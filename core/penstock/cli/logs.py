@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
+
+import sys
 
 import click
 
 from penstock.cli.command import Command
 from penstock.cli.target import tasks_of
+from penstock.client import Task
 from penstock.contracts.logsink import STDERR, STDOUT
 from penstock.errors import UsageError
 from penstock.printable import tame
@@ -19,7 +24,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from penstock.cli.session import Session
-    from penstock.client import Task
 
 _LOOK_EVERY_S = 0.5
 
@@ -28,7 +32,9 @@ _LOOK_EVERY_S = 0.5
 @click.argument("pathspec")
 @click.option("--stdout", "out", is_flag=True, help="Only what was printed.")
 @click.option("--stderr", "err", is_flag=True, help="Only standard error, on standard output.")
-@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="Of this attempt; default: the one that counts.")
+@click.option(
+    "--attempt", type=click.IntRange(min=0), metavar="N", help="Of this attempt; default: the one that counts."
+)
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each stream.")
 @click.option("-f", "--follow", is_flag=True, help="Go on while the task runs.")
 @click.pass_obj
@@ -43,11 +49,11 @@ def command(
         raise UsageError("--tail shows the end of what there is, --follow all that comes", hint="take one of them")
     tasks = list(tasks_of(session, pathspec))
     if attempt is not None:
-        tasks = [type(task)(task.pathspec, attempt, False, client=task._client) for task in tasks]
+        tasks = [Task(task.pathspec, attempt, _namespace_check=False, client=task._client) for task in tasks]
     chosen = [stream for stream, wanted in ((STDOUT, out), (STDERR, err)) if wanted] or [STDOUT, STDERR]
-    sinks = {stream: click.get_binary_stream("stdout") for stream in chosen}
+    sinks: dict[str, BinaryIO] = {stream: sys.stdout.buffer for stream in chosen}
     if len(sinks) == 2:
-        sinks[STDERR] = click.get_binary_stream("stderr")
+        sinks[STDERR] = sys.stderr.buffer
     for task in tasks:
         if len(tasks) > 1 and not session.quiet:
             click.echo(f"== {task.parent.id}/{task.id}", err=True)
@@ -73,13 +79,12 @@ def _follow(task: Task, sinks: dict[str, BinaryIO]) -> None:
 
 def _write(sink: BinaryIO, pieces: Iterable[bytes]) -> None:
     steers = sink.isatty()
-    for piece in pieces:
-        sink.write(tame(piece) if steers else piece)
+    sink.writelines(tame(piece) if steers else piece for piece in pieces)
     sink.flush()
 
 
 def _tail(pieces: Iterator[bytes], lines: int | None) -> Sequence[bytes] | Iterator[bytes]:
     if lines is None:
         return pieces
-    every = b"".join(pieces).splitlines(keepends=True)
+    every = io.BytesIO(b"".join(pieces)).readlines()
     return every[max(0, len(every) - lines) :]

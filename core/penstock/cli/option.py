@@ -57,7 +57,7 @@ class ParameterOption(Sectioned):
         shown = "  [required]" if declaration["required"] else f"  [{default}]" if default is not None else ""
         optional_value = {"is_flag": False, "flag_value": "true"} if declaration["type"] == "bool" else {}
         super().__init__(
-            [*spelt, f"parameter_{name}"],
+            [*spelt, f"parameter_{name}".replace("-", "_")],
             section=f"Parameters of {flow}",
             help=declaration["help"] + shown,
             metavar=declaration["type"].upper(),
@@ -85,9 +85,9 @@ class Nearest(click.Choice[str]):
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             near = nearest(str(value), self.choices)
-            if near is not None:
-                error.message += f" Did you mean {near!r}?"
-            raise
+            if near is None:
+                raise
+            raise click.BadParameter(f"{error.message} Did you mean {near!r}?", ctx=ctx, param=param) from None
 
 
 def shared_options() -> list[click.Parameter]:

@@ -25,6 +25,7 @@ With STEP, this step and all that follow it run anew.
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     step: str | None,
     origin: str | None,
@@ -41,6 +42,6 @@ def command(
     opened = opened_of(ctx)
     home = home_of(ctx, debug=debug)
     wishes = wishes_of(home, executor_for=executor_for, debug=debug, **options)
-    console = PlainConsole(quiet=session.quiet, script=session.script)
+    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script)
     origin = None if origin is None else origin.removeprefix(f"{opened.declaration.flow}/")
     return opened.resume(home, wishes, console, origin=origin, step=step).exit_code

@@ -22,7 +22,7 @@ class RunCommand(FlowCommand):
 
 @click.command("run", cls=RunCommand, help="Run the flow of a file to its end. Its parameters are options, too.")
 @click.pass_context
-def command(ctx: click.Context, *, debug: bool, executor_for: Sequence[str], file: str = "", **options: Any) -> int:
+def command(ctx: click.Context, /, *, debug: bool, executor_for: Sequence[str], file: str = "", **options: Any) -> int:
     """Returns the exit code of the run."""
     from penstock.cli.console import PlainConsole
     from penstock.cli.parameters import given_parameters
@@ -33,5 +33,5 @@ def command(ctx: click.Context, *, debug: bool, executor_for: Sequence[str], fil
     parameters = given_parameters(opened.declaration, ctx.meta.get("penstock.parameters", {}))
     home = home_of(ctx, debug=debug)
     wishes = wishes_of(home, executor_for=executor_for, debug=debug, **options)
-    console = PlainConsole(quiet=session.quiet, script=session.script)
+    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script)
     return opened.run(home, parameters, wishes, console).exit_code

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def command(
-    session: Session, flow: str | None, tags: tuple[str, ...], status: str | None, limit: int, every: bool, as_json: bool
+    session: Session,
+    flow: str | None,
+    tags: tuple[str, ...],
+    status: str | None,
+    limit: int,
+    every: bool,
+    as_json: bool,
 ) -> None:
     """List runs, newest first."""
     client = Client.over(session.home)

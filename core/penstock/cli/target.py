@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def target_of(session: Session, text: str) -> Target:
     """`Flow/run/step/task/attempt` to any depth; a run also as a beginning of its id, `latest`, `latest~1`.
 
-    The flow may be left out where the file says it (`python petsflow.py logs latest/count`) and where the run's id is no
-    other flow's. Namespaces do not hide anything here. Raises NotFound, UsageError.
+    The flow may be left out where the file says it (`python petsflow.py logs latest/count`) and where no other flow has
+    such a run. Namespaces do not hide anything here. Raises NotFound, UsageError.
     """
     client = Client.over(session.home)
     parts = text.strip("/").split("/")
@@ -34,7 +34,10 @@ def target_of(session: Session, text: str) -> Target:
 
 
 def tasks_of(session: Session, text: str) -> Iterator[Task]:
-    """The task of a pathspec, or all tasks of a step, or of a run in the order of its graph. Raises NotFound, UsageError."""
+    """The task that a pathspec names, or all tasks of a step, or of a run in the order of its graph.
+
+    Raises NotFound, UsageError.
+    """
     found = target_of(session, text)
     if isinstance(found, Flow):
         raise UsageError(f"{text!r} is a flow; a run is wanted", hint=f"{found.id}/latest")

@@ -1,6 +1,6 @@
 """The client: flows, runs, steps, tasks and artifacts as seen from outside.
 
-    Flow("PetsFlow").latest_run["count"].task.data.pets        Client("s3://bucket/prefix").run("PetsFlow/latest")
+Flow("PetsFlow").latest_run["count"].task.data.pets        Client("s3://bucket/prefix").run("PetsFlow/latest")
 """
 
 from __future__ import annotations

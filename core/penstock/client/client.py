@@ -191,7 +191,8 @@ class Client:
         """The error for a flow without a run."""
         names = self.flow_names()
         return NotFound(
-            f"no flow {flow!r} has run in {self.label}", hint=hint(flow, names) or "flow run FILE   # no flow has run yet"
+            f"no flow {flow!r} has run in {self.label}",
+            hint=hint(flow, names) or "flow run FILE   # no flow has run yet",
         )
 
     def __repr__(self) -> str:

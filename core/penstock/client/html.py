@@ -115,7 +115,9 @@ def _folded(title: str, text: str) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], total: int | None = None) -> str:
     head = "".join(f'<th style="{_CELL};{_RULE}">{_safe(text)}</th>' for text in heads)
-    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{_safe(text)}</td>' for text in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{_safe(text)}</td>' for text in row) + "</tr>" for row in rows
+    )
     more = _line(f"and {total - len(rows)} more") if total is not None and total > len(rows) else ""
     return f'<table style="border-collapse:collapse"><tr>{head}</tr>{body}</table>{more}'
 

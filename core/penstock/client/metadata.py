@@ -30,7 +30,11 @@ class Metadatum:
         return self.type
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Metadatum) and (self.type, self.value, self.task) == (other.type, other.value, other.task)
+        return isinstance(other, Metadatum) and (self.type, self.value, self.task) == (
+            other.type,
+            other.value,
+            other.task,
+        )
 
     def __hash__(self) -> int:
         return hash((self.type, self.value, self.task))

@@ -79,7 +79,6 @@ class FlowSuite:
         folder = tmp_path / "my flöws"
         folder.mkdir()
         monkeypatch.chdir(folder)
-        monkeypatch.setenv("FLOW_SUITE_FOLDER", str(folder))
         monkeypatch.setenv("PYTHONWARNINGS", "error")
         (folder / ".penstock").mkdir()
         return folder
@@ -147,7 +146,7 @@ class FlowSuite:
         assert self.artifacts(folder, f"{run}/end")["result"] == FAILURES
 
     def test_a_failed_run_is_resumed_and_nothing_runs_twice(self, folder: Path) -> None:
-        failed = self.run(folder, "mended", expect=1)
+        failed = self.run(folder, "mended", f"--folder={folder}", expect=1)
         before = (folder / "ran").read_text().split("\n")
         assert "join" not in before
         (folder / "mended").touch()
@@ -179,7 +178,7 @@ class FlowSuite:
         """SIGKILL it once the first items ran; whoever continues finds them done."""
         shutil.copy(FLOWS / "mended.py", folder)
         (folder / "mended").touch()
-        command = [sys.executable, "-m", "penstock", "run", "mended.py", "--run-id-file=id", *self.options]
+        command = [sys.executable, "-m", "penstock", "run", "mended.py", "--run-id-file=id", f"--folder={folder}", *self.options]
         process = subprocess.Popen(command, env=self.environment(), stdin=subprocess.DEVNULL)
         until = time.monotonic() + LIMIT_S
         while "start" not in _text(folder / "ran") and process.poll() is None and time.monotonic() < until:

@@ -2,28 +2,27 @@
 
 import os
 
-from penstock import FlowSpec, catch, current, retry, step
-
-FOLDER = os.environ["FLOW_SUITE_FOLDER"]
-
-
-def ran():
-    line = f"{current.run_id} {current.step_name}/{current.task_id}/{current.retry_count}\n".encode()
-    fd = os.open(os.path.join(FOLDER, "ran"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.write(fd, line)
-    os.close(fd)
+from penstock import FlowSpec, Parameter, catch, current, retry, step
 
 
 class ReferenceFlow(FlowSpec):
+    folder = Parameter("folder", required=True, help="Where the file `ran` is.")
+
+    def ran(self):
+        line = f"{current.step_name}/{current.task_id}/{current.retry_count}\n".encode()
+        fd = os.open(os.path.join(self.folder, "ran"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.write(fd, line)
+        os.close(fd)
+
     @step
     def start(self):
-        ran()
+        self.ran()
         self.outer = ["a", "b"]
         self.next(self.each, foreach="outer")
 
     @step
     def each(self):
-        ran()
+        self.ran()
         self.word = self.input
         self.inner = [1, 2]
         self.next(self.leaf, foreach="inner")
@@ -31,7 +30,7 @@ class ReferenceFlow(FlowSpec):
     @retry(times=1, minutes_between_retries=0)
     @step
     def leaf(self):
-        ran()
+        self.ran()
         if current.retry_count == 0 and self.word == "b" and self.input == 2:
             raise ValueError("the first attempt of one leaf")
         self.made = f"{self.word}{self.input}"
@@ -39,7 +38,7 @@ class ReferenceFlow(FlowSpec):
 
     @step
     def inner_join(self, inputs):
-        ran()
+        self.ran()
         self.made = [one.made for one in inputs]
         self.more = "yes" if self.made[0] == "b1" else "no"
         self.turns = 0
@@ -47,33 +46,33 @@ class ReferenceFlow(FlowSpec):
 
     @step
     def loop(self):
-        ran()
+        self.ran()
         self.turns += 1
         self.again = str(self.turns < 2)
         self.next({"True": self.loop, "False": self.meet}, condition="again")
 
     @step
     def plain(self):
-        ran()
+        self.ran()
         self.next(self.meet)
 
     @catch(var="failure", print_exception=False)
     @step
     def meet(self):
-        ran()
+        self.ran()
         if self.turns:
             raise RuntimeError("caught")
         self.next(self.outer_join)
 
     @step
     def outer_join(self, inputs):
-        ran()
+        self.ran()
         self.result = [(one.made, one.turns, one.failure and one.failure.exception) for one in inputs]
         self.next(self.end)
 
     @step
     def end(self):
-        ran()
+        self.ran()
 
 
 if __name__ == "__main__":
