@@ -1,8 +1,10 @@
 """Bytes as chunks: cut at fixed offsets, named by their content, stored once, checked when they are read.
 
-    PART = {"size": n, "inline": base64}                 up to 1 KiB, within the budget of the attempt
-         | {"size": n, "chunks": ["SHA256.codec", ...]}  4 MiB each, the last one shorter
-         | {"size": n, "list": "SHA256.codec"}           more than 100 chunks: the list is a chunk itself
+Where they lie is told by a part, one of
+
+    {"size": n, "inline": base64}                 up to 1 KiB, within the budget of the attempt
+    {"size": n, "chunks": ["SHA256.codec", ...]}  4 MiB each, the last one shorter
+    {"size": n, "list": "SHA256.raw"}             more than 100 chunks: their list is a chunk itself, JSON
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import json
 import mmap
 
 from penstock import compression, keys, mapping
-from penstock.errors import ChunkDamaged, KeyMissing
+from penstock.errors import ChunkDamaged, KeyMissing, NotReadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    import pickle
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from penstock.contracts.datastore import Bytes, Datastore
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 4 << 20  # the unit of sharing: one changed element costs one chunk
 LONGEST_LIST = 100  # chunks named in the record itself
 TOUCH_AFTER_S = 24 * 3600.0  # a chunk that is used again is made young, so that gc (from two days on) leaves it
-_THREADS = 2
+_HUGE_BYTES = 64 << 20  # memory to fill: from here on it never is a piece of a heap that is used again
+_PEEK_BYTES = 64 * 1024  # about what an unpickler can use of what it is shown
 
 
 class ChunkStore:
@@ -35,14 +39,9 @@ class ChunkStore:
 
     def __init__(self, datastore: Datastore, *, verify: bool = False) -> None:
         self.datastore, self.verify = datastore, verify
+        self._listed: tuple[str, list[str]] = ("", [])  # the list chunk read last: ranges come one after another
 
     # -- writing
-
-    def write(self, data: Bytes) -> dict[str, Any]:
-        """Store bytes as chunks; returns the part."""
-        writer = self.writer()
-        writer.write(data)
-        return writer.finish()
 
     def writer(self, *, compress: bool = True) -> PartWriter:
         """A file-like object that chunks what is written to it, without holding more than a few chunks."""
@@ -67,33 +66,32 @@ class ChunkStore:
     # -- reading
 
     def names(self, part: Part) -> list[str]:
-        """The chunks of a part, in order."""
-        if "list" in part:
-            listed: list[str] = json.loads(bytes(self.fetch(part["list"], None)))
-            return listed
-        return list(part["chunks"])
+        """The chunks of a part, in order. Raises ChunkDamaged when they can't be the part's."""
+        if "list" not in part:
+            names: list[str] = part["chunks"]
+        elif part["list"] == self._listed[0]:
+            names = self._listed[1]
+        else:
+            text = self._get(part["list"])
+            _verify(part["list"], text)
+            names = json.loads(text)
+            self._listed = (part["list"], names)
+        if len(names) != -(-part["size"] // CHUNK_BYTES):
+            raise ChunkDamaged(f"{len(names)} chunks can't hold {part['size']} bytes")
+        return names
 
     def read(self, part: Part) -> Bytes:
         """All bytes of a part, verified. Raises ChunkDamaged, NotReadable."""
         if "inline" in part:
             return binascii.a2b_base64(part["inline"])
         names = self.names(part)
-        if len(names) == 1:
-            return self.fetch(names[0], part["size"])
-        target = memoryview(memory(part["size"]))
-        self.read_into(part, target, names)
-        return target
+        return self.fetch(names[0], part["size"]) if len(names) == 1 else self.copy(part)
 
-    def read_into(self, part: Part, target: memoryview, names: list[str] | None = None) -> None:
-        """All bytes of a part, verified, into writable memory of exactly its size."""
-        if "inline" in part:
-            target[:] = binascii.a2b_base64(part["inline"])
-            return
-        work = [
-            (name, target[start : start + CHUNK_BYTES])
-            for name, start in zip(names or self.names(part), range(0, part["size"], CHUNK_BYTES), strict=True)
-        ]
-        in_parallel(self.fetch_into, work)
+    def copy(self, part: Part) -> memoryview:
+        """All bytes of a part of chunks, verified, in writable memory. Raises ChunkDamaged, NotReadable."""
+        target = memoryview(mmap.mmap(-1, part["size"], mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        self.fill(self.names(part), target)
+        return target
 
     def reader(self, part: Part) -> PartReader:
         """A file-like object over a part of several chunks, for an unpickler."""
@@ -108,76 +106,86 @@ class ChunkStore:
         while length > 0:
             number, inside = divmod(start, CHUNK_BYTES)
             taken = min(length, CHUNK_BYTES - inside)
-            name = names[number]
-            if name.endswith(compression.RAW):
-                try:
-                    piece = self.datastore.get(keys.chunk(name), inside, taken)
-                except KeyMissing as error:
-                    raise _missing(name) from error
+            if names[number].endswith(compression.RAW):
+                piece = self._get(names[number], inside, taken)
             else:
                 size = min(CHUNK_BYTES, part["size"] - number * CHUNK_BYTES)
-                piece = bytes(self.fetch(name, size)[inside : inside + taken])
+                piece = bytes(self.fetch(names[number], size)[inside : inside + taken])
             if len(piece) < taken:
-                raise ChunkDamaged(f"the chunk {keys.chunk(name)} is cut short")
+                raise ChunkDamaged(f"the chunk {keys.chunk(names[number])} is cut short")
             pieces.append(piece)
             start, length = start + taken, length - taken
         return b"".join(pieces)
 
     def map(self, part: Part) -> memoryview | None:
-        """The bytes of a part as private writable memory that is read when touched; None where that can't be had."""
+        """The bytes of a part as private writable memory, read from the store's files when touched.
+
+        Chunks that are compressed are expanded at once. None where objects are no files or can't be mapped.
+        Raises ChunkDamaged, NotReadable.
+        """
         if not mapping.AVAILABLE or "inline" in part or self.datastore.local_path(keys.FORMAT) is None:
             return None
         names = self.names(part)
-        if not names or not all(name.endswith(compression.RAW) for name in names):
+        files = [
+            (self._file(name), min(CHUNK_BYTES, part["size"] - start))
+            for name, start in zip(names, range(0, part["size"], CHUNK_BYTES), strict=True)
+        ]
+        if not any(path for path, _ in files):
             return None
-        files = []
-        for number, name in enumerate(names):
-            path = self.datastore.local_path(keys.chunk(name))
-            if path is None:
-                return None
-            files.append((str(path), min(CHUNK_BYTES, part["size"] - number * CHUNK_BYTES)))
-        view = memoryview(mapping.map_files(files))
+        try:
+            view = memoryview(mapping.map_files(files))
+        except OSError:  # the file system does not map files, or the process has too many maps
+            return None
+        places = [view[start : start + CHUNK_BYTES] for start in range(0, part["size"], CHUNK_BYTES)]
+        packed = [(name, place) for (path, _), name, place in zip(files, names, places, strict=True) if path is None]
+        in_parallel(self.fetch_into, packed)
         if self.verify:
-            for number, name in enumerate(names):
-                _verify(name, view[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES])
+            in_parallel(_verify, list(zip(names, places, strict=True)))
         return view
 
-    def fetch(self, name: str, size: int | None) -> Bytes:
-        """One chunk, verified. size: bytes of the original, None for a list chunk, which says its own."""
-        codec = name.rpartition(".")[2]
-        try:
-            stored = self.datastore.get(keys.chunk(name))
-        except KeyMissing as error:
-            raise _missing(name) from error
-        if size is None and codec == compression.RAW:
-            size = len(stored)
-        try:
-            data = compression.expand(codec, stored, size if size is not None else 64 << 20)
-        except ChunkDamaged as error:
-            raise ChunkDamaged(f"the chunk {keys.chunk(name)} is damaged: {error}") from error
+    def fill(self, names: list[str], target: memoryview) -> None:
+        """Chunks behind each other, verified, into memory of exactly their size."""
+        if len(target) >= _HUGE_BYTES:
+            mapping.ask_for_huge_pages(target)
+        starts = range(0, len(target), CHUNK_BYTES)
+        work = [(name, target[at : at + CHUNK_BYTES]) for name, at in zip(names, starts, strict=True)]
+        in_parallel(self.fetch_into, work)
+
+    def fetch(self, name: str, size: int) -> Bytes:
+        """One chunk of `size` bytes, verified."""
+        data: Bytes = self._get(name)
+        if not name.endswith(compression.RAW):
+            data = _expanded(name, data, size)
         _verify(name, data)
         return data
 
     def fetch_into(self, name: str, target: memoryview) -> None:
-        """One whole chunk, verified, into memory of its size."""
-        if name.endswith(compression.RAW):
-            try:
-                with self.datastore.open(keys.chunk(name)) as stream:
-                    if _fill(stream, target) and not stream.read(1):
-                        _verify(name, target)
-                        return
-            except KeyMissing as error:
-                raise _missing(name) from error
+        """One chunk, verified, into memory of its size."""
+        if not name.endswith(compression.RAW):
+            target[:] = self.fetch(name, len(target))
+            return
+        try:
+            with self.datastore.open(keys.chunk(name)) as stream:
+                whole = _read_into(stream, target) and not stream.read(1)
+        except KeyMissing as error:
+            raise _missing(name) from error
+        if not whole:
             raise ChunkDamaged(f"the chunk {keys.chunk(name)} does not have {len(target)} bytes")
-        target[:] = self.fetch(name, len(target))
+        _verify(name, target)
+
+    def _file(self, name: str) -> str | None:
+        path = self.datastore.local_path(keys.chunk(name)) if name.endswith(compression.RAW) else None
+        return None if path is None else str(path)
+
+    def _get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        try:
+            return self.datastore.get(keys.chunk(name), start, length)
+        except KeyMissing as error:
+            raise _missing(name) from error
 
 
-def memory(size: int) -> Any:
-    """Fresh writable memory; large blocks come from the kernel and go back to it."""
-    return mmap.mmap(-1, size) if size >= CHUNK_BYTES else bytearray(size)
-
-
-def _fill(stream: Any, target: memoryview) -> bool:
+def _read_into(stream: Any, target: memoryview) -> bool:
+    """Fill the target; False when the stream ends before."""
     done = 0
     while done < len(target):
         count = stream.readinto(target[done:])
@@ -185,6 +193,13 @@ def _fill(stream: Any, target: memoryview) -> bool:
             return False
         done += count
     return True
+
+
+def _expanded(name: str, stored: Bytes, size: int) -> Bytes:
+    try:
+        return compression.expand(name.rpartition(".")[2], stored, size)
+    except (ChunkDamaged, NotReadable) as error:
+        raise type(error)(f"the chunk {keys.chunk(name)} can't be read: {error}", hint=error.hint) from error
 
 
 def _verify(name: str, data: Bytes) -> None:
@@ -197,19 +212,13 @@ def _missing(name: str) -> ChunkDamaged:
 
 
 class PartReader:
-    """Reads a part from its first byte to its last. Whole chunks go straight into the memory that `readinto` is given."""
+    """Reads a part from its first byte to its last, for an unpickler. Whole chunks go straight into its memory."""
 
     def __init__(self, store: ChunkStore, part: Part) -> None:
         self._store, self._size, self._names = store, part["size"], store.names(part)
         self._at = 0
         self._number = -1  # of the chunk that is held
         self._held: Bytes = b""
-
-    def _chunk(self, number: int) -> memoryview:
-        if number != self._number:
-            size = min(CHUNK_BYTES, self._size - number * CHUNK_BYTES)
-            self._held, self._number = self._store.fetch(self._names[number], size), number
-        return memoryview(self._held)
 
     def readinto(self, target: Any) -> int:
         """Fill `target` as far as the part goes; returns how many bytes were filled."""
@@ -219,10 +228,8 @@ class PartReader:
             number, inside = divmod(self._at, CHUNK_BYTES)
             whole = 0 if inside else len(view) // CHUNK_BYTES
             if whole:
-                starts = range(0, whole * CHUNK_BYTES, CHUNK_BYTES)
-                work = [(self._names[number + n], view[start : start + CHUNK_BYTES]) for n, start in enumerate(starts)]
-                in_parallel(self._store.fetch_into, work)
                 taken = whole * CHUNK_BYTES
+                self._store.fill(self._names[number : number + whole], view[:taken])
             else:
                 piece = self._chunk(number)[inside : inside + len(view)]
                 taken = len(piece)
@@ -239,10 +246,11 @@ class PartReader:
         return bytes(buffer)
 
     def peek(self, size: int) -> bytes:
-        """The next bytes of the chunk at hand, without taking them."""
-        del size
+        """Some of the next bytes, without taking them."""
+        if self._at >= self._size:
+            return b""
         number, inside = divmod(self._at, CHUNK_BYTES)
-        return b"" if self._at >= self._size else bytes(self._chunk(number)[inside : inside + (1 << 16)])
+        return bytes(self._chunk(number)[inside : inside + min(size, _PEEK_BYTES)])
 
     def readline(self) -> bytes:
         """Up to the next line feed; only the oldest pickle protocols ask for it."""
@@ -250,6 +258,12 @@ class PartReader:
         while not line.endswith(b"\n") and (byte := self.read(1)):
             line += byte
         return bytes(line)
+
+    def _chunk(self, number: int) -> memoryview:
+        if number != self._number:
+            size = min(CHUNK_BYTES, self._size - number * CHUNK_BYTES)
+            self._held, self._number = self._store.fetch(self._names[number], size), number
+        return memoryview(self._held)
 
 
 class PartWriter:
@@ -259,14 +273,16 @@ class PartWriter:
         self._store, self._compress = store, compress
         self._begun = bytearray()
         self._names: list[str] = []
+        self._part: dict[str, Any] | None = None
         self.size = 0
 
-    def write(self, data: Bytes) -> int:
+    def write(self, data: Bytes | pickle.PickleBuffer) -> int:
         """Take bytes in; returns how many."""
         view = memoryview(data).cast("B")
-        self.size += len(view)
+        size = len(view)
+        self.size += size
         if self._begun:
-            taken = min(CHUNK_BYTES - len(self._begun), len(view))
+            taken = min(CHUNK_BYTES - len(self._begun), size)
             self._begun += view[:taken]
             view = view[taken:]
             if len(self._begun) == CHUNK_BYTES:
@@ -274,28 +290,37 @@ class PartWriter:
                 self._begun = bytearray()
         whole = len(view) // CHUNK_BYTES * CHUNK_BYTES
         if whole:
-            self._put(view[start : start + CHUNK_BYTES] for start in range(0, whole, CHUNK_BYTES))
+            self._put([view[start : start + CHUNK_BYTES] for start in range(0, whole, CHUNK_BYTES)])
         self._begun += view[whole:]
-        return len(data)
-
-    def _put(self, pieces: Iterable[Bytes]) -> None:
-        self._names += in_parallel(
-            lambda piece: self._store.put(piece, compress=self._compress), [(piece,) for piece in pieces]
-        )
+        return size
 
     def small(self) -> bytes | None:
         """Everything written, where it is less than a chunk; then `finish` need not be called."""
         return None if self._names else bytes(self._begun)
 
     def finish(self) -> dict[str, Any]:
-        """Store what is left; returns the part."""
-        if self._begun:
-            self._put([self._begun])
-            self._begun = bytearray()
+        """Store what is left; returns the part. A second call returns the same."""
+        if self._part is None:
+            if self._begun:
+                self._put([self._begun])
+                self._begun = bytearray()
+            self._part = self._listed()
+        return self._part
+
+    def content(self) -> bytes:
+        """What was written, by size and hashes: `SIZE SHA256 SHA256 ...`, however the chunks are compressed."""
+        self.finish()
+        return " ".join([str(self.size), *(name.partition(".")[0] for name in self._names)]).encode("ascii")
+
+    def _put(self, pieces: list[Bytes]) -> None:
+        put = self._store.put
+        self._names += in_parallel(lambda piece: put(piece, compress=self._compress), [(piece,) for piece in pieces])
+
+    def _listed(self) -> dict[str, Any]:
         if len(self._names) <= LONGEST_LIST:
             return {"size": self.size, "chunks": self._names}
-        listed = json.dumps(self._names, separators=(",", ":")).encode("ascii")
-        return {"size": self.size, "list": self._store.put(listed, compress=False)}
+        text = json.dumps(self._names, separators=(",", ":")).encode("ascii")
+        return {"size": self.size, "list": self._store.put(text, compress=False)}
 
 
 def inline(data: Bytes) -> dict[str, Any]:
@@ -325,7 +350,7 @@ def in_parallel(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> l
                 return
             try:
                 results[number] = work(*one)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  raised below
                 failures.append(error)
 
     helper = threading.Thread(target=run, name="penstock-chunks")

@@ -23,9 +23,7 @@ class EntryPoint:
 
     __slots__ = ("distribution", "extras", "module", "name", "version")
 
-    def __init__(
-        self, name: str, module: str, distribution: str, version: str, extras: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, name: str, module: str, distribution: str, version: str, extras: tuple[str, ...] = ()) -> None:
         self.name, self.module, self.distribution, self.version = name, module, distribution, version
         self.extras = extras
 
@@ -53,8 +51,7 @@ def scan(path: Sequence[str], *, own_only: bool = False) -> list[EntryPoint]:
 def parse(text: str) -> Iterator[tuple[str, str]]:
     """`(name, module)` of each line in the group's section of an `entry_points.txt`."""
     inside = False
-    for line in text.splitlines():
-        line = line.strip()
+    for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             inside = line == f"[{GROUP}]"
         elif inside and "=" in line and line[0] not in "#;":

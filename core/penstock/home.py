@@ -1,4 +1,4 @@
-"""The composition root: settings and registry become open stores and executors. Client, commands and runs begin here."""
+"""The composition root: settings and registry become stores and executors. Client, commands and runs begin here."""
 
 from __future__ import annotations
 

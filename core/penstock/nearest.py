@@ -10,10 +10,10 @@ _SHOWN = 8
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like `word`, None where none is."""
+    """The known name that is most like `word`, None where none is: one number is no misspelling of another."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(word, list(known), 1)), None)
+    return None if word.isdigit() else next(iter(difflib.get_close_matches(word, list(known), 1)), None)
 
 
 def hint(word: str, known: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """The author's door: everything that a plugin imports to announce itself.
 
-A plugin is a module that an entry point of the group `penstock` names. It imports no SDK; it declares backends by import
-target, and the working class is loaded when it is chosen:
+A plugin is a module that an entry point of the group `penstock` names. It imports no SDK; it declares backends by
+import target, and the working class is loaded when it is chosen:
 
     @dataclass(frozen=True)
     class DockerOptions:
@@ -56,11 +56,11 @@ def option(default: Any, *, help: str, secret: bool = False, nearest: bool = Fal
 class Backend:
     """One backend of one kind, as data.
 
-    kind: one of `KINDS`; name: what people type (`[a-z0-9-]`); contract: number of the contract that it was written for;
-    summary: one line; target: `module:Class`; options: a frozen dataclass or None.
+    kind: one of `KINDS`; name: what people type (`[a-z0-9-]`); contract: number of the contract that it was written
+    for; summary: one line; target: `module:Class`; options: a frozen dataclass or None.
     companions: kind -> name, of a datastore: the metadata and logging backends that go with it (default: core's own,
     which live in any datastore). A datastore with an option `url` is also chosen by `name://...`.
-    default, debug: what is taken when nothing is said, and by `flow run --debug`; heeded from core's distribution alone.
+    default, debug: taken when nothing is said, and by `flow run --debug`; heeded from core's distribution alone.
     """
 
     __slots__ = ("companions", "contract", "debug", "default", "kind", "name", "options", "summary", "target")
@@ -86,7 +86,7 @@ class Backend:
 
 
 class Command:
-    """A command that a plugin adds to `flow`. target: `module:attribute` of a click command, imported when it is called."""
+    """A command that a plugin adds to `flow`. target: `module:attribute` of a click command, imported when called."""
 
     __slots__ = ("name", "summary", "target")
 

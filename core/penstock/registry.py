@@ -1,7 +1,7 @@
 """Which backends, commands and observers there are, who brings them, and why one of them can't be used.
 
-Plugins are loaded one at a time, so that a broken one breaks only itself. Core's own distribution is looked at first, and
-most commands need no other; the rest is loaded when a name is not found there, for observers, and for the help.
+Plugins are loaded one at a time, so that a broken one breaks only itself. Core's own distribution is looked at first,
+and most commands need no other; the rest is loaded when a name is not found there, for observers, and for the help.
 """
 
 from __future__ import annotations
@@ -158,9 +158,9 @@ class Registry:
     def _unknown(self, kind: str, name: str) -> PluginError:
         for found in self._plugins.values():
             if found.state != READY and name in (found.entry.name, found.entry.distribution.removeprefix("penstock-")):
+                who = f"{found.entry.name} ({found.entry.distribution} {found.entry.version})"
                 return PluginError(
-                    f"the plugin {found.entry.name} ({found.entry.distribution} {found.entry.version}) is {found.state}: "
-                    f"{found.reason}",
+                    f"the plugin {who} is {found.state}: {found.reason}",
                     hint=f"pip install --upgrade {found.entry.distribution}   # or: flow plugins",
                 )
         if any(name in found.entry.extras for found in self._plugins.values()):
@@ -201,7 +201,7 @@ class Registry:
         return list(found.values())
 
     def observers(self, hook: str) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
-        """Name of the plugin, function and the arguments that it wants, for each implementation of an observing hook."""
+        """Name of the plugin, function and the arguments that it wants, for each implementation of a hook."""
         self.load_all()
         found = getattr(self._manager.hook, hook).get_hookimpls()
         return [(one.plugin_name, one.function, one.argnames) for one in reversed(found)]

@@ -1,7 +1,7 @@
 """Settings: one declaration, many faces, each value with its origin.
 
-An option `image` of the backend `docker` is the flag `--docker-image`, the variable `PENSTOCK_DOCKER_IMAGE`, and `image`
-below `[tool.penstock.docker]` in `pyproject.toml` (or `[docker]` in `penstock.toml`). The strongest layer wins:
+An option `image` of the backend `docker` is the flag `--docker-image`, the variable `PENSTOCK_DOCKER_IMAGE`, and
+`image` below `[tool.penstock.docker]` in `pyproject.toml` (or `[docker]` in `penstock.toml`). The strongest layer wins:
 
     flag > what a run recorded (`flow continue`) > environment > project file > user file > default
 
@@ -90,7 +90,7 @@ CORE_OPTIONS = (
 
 
 def options_of(backend: Backend) -> tuple[Option, ...]:
-    """The options that a backend declares. Raises SettingsError for a field of a type that can't be typed in a shell."""
+    """The options that a backend declares. Raises SettingsError for a type that can't be typed in a shell."""
     if backend.options is None:
         return ()
     from dataclasses import MISSING, fields
@@ -237,7 +237,7 @@ def _file_layers(path: str, table: Mapping[str, Any], profile: str | None) -> li
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"docker": {"image": 1}, "executor": 2}` -> `{"docker.image": 1, "executor": 2}`; dashes of names are as good."""
+    """`{"docker": {"image": 1}, "executor": 2}` -> `{"docker.image": 1, "executor": 2}`; dashes are as good as `_`."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         if isinstance(value, dict):
@@ -415,7 +415,7 @@ class Settings:
     # -- values
 
     def options(self, kind: str, name: str) -> dict[str, Any]:
-        """The options of a backend as keywords, JSON apart from tuples. Raises UsageError, SettingsError or PluginError."""
+        """The options of a backend as keywords, JSON apart from tuples. Raises UsageError or SettingsError."""
         backend = self.declarations.choose(kind, name)
         values = {option.name: self.value(option) for option in options_of(backend)}
         url = self._url(kind)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from penstock.cli.session import Session
 
 
-@click.command("cancel", cls=Command, help="End a run. RUN: Flow/RUN; a beginning of the id is enough, `latest` is one.")
+@click.command("cancel", cls=Command, help="End a run. RUN: Flow/RUN; a beginning of the id is enough.")
 @click.argument("run")
 @click.pass_obj
 def command(session: Session, *, run: str) -> int:

@@ -1,4 +1,4 @@
-"""`flow check FILE`: what is wrong with a flow, each with file and line; by its syntax alone where it can't be imported."""
+"""`flow check FILE`: what is wrong with a flow, with file and line; by syntax alone where it can't be imported."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def _by_syntax(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str
             graph = graph_of_source(file.read(), path, flow)
     except (FlowError, OSError, UnicodeDecodeError):
         return None, []  # the import said the same, and better
-    found = [
-        {"message": one.message, "where": f"{one.file}:{one.line}", "hint": one.hint} for one in problems(graph)
-    ]
+    found = [{"message": one.message, "where": f"{one.file}:{one.line}", "hint": one.hint} for one in problems(graph)]
     return graph, found
 
 

@@ -1,7 +1,7 @@
 """A command of `flow`: its own options, those that all share, and those of the backends that are chosen.
 
-Which options there are depends on options (`--executor=docker` brings `--docker-image`), so a command line is read twice:
-first for the shared ones, with everything else passed over; then as a whole.
+Which options there are depends on options (`--executor=docker` brings `--docker-image`), so a command line is read
+twice: first for the shared ones, with everything else passed over; then as a whole.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Command(click.Command):
 
     def peek(self, ctx: click.Context, args: list[str]) -> tuple[dict[str, Any], list[str]]:
         """Read what is known of the command line into the session; returns values, and the words that are left."""
-        known = [one for one in click.Command.get_params(self, ctx) if isinstance(one, click.Option) and not one.is_eager]
+        known = [
+            one for one in click.Command.get_params(self, ctx) if isinstance(one, click.Option) and not one.is_eager
+        ]
         reader = click.Command(
             "peek",
             params=list(known),

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.cli.session import Session
 
-HELP = """Go on in the same run after its scheduler died. RUN: Flow/RUN; a beginning of the id is enough, `latest` is one.
+HELP = """Go on in the same run after its scheduler died. RUN: Flow/RUN; a beginning of the id is enough.
 
 The run's own code and executor are used. It is refused while somebody drives the run.
 """

@@ -8,7 +8,6 @@ import sys
 import click
 
 from penstock.errors import PenstockError
-from penstock.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def shown_place(where: str) -> str:
 
 
 def _say(text: str) -> None:
+    from penstock.printable import printable  # its patterns take a while to compile, and few commands fail
+
     data = (printable(text, lines=True) + "\n").encode(sys.stderr.encoding or "utf-8", "backslashreplace")
     sys.stderr.flush()
     sys.stderr.buffer.write(data)

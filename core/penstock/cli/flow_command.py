@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.cli.session import Session
-    from penstock.home import Home
     from penstock.driver import Wishes
+    from penstock.home import Home
     from penstock.launch import Opened
 
 _OPENED, _HOME = "penstock.opened", "penstock.home"
@@ -28,7 +28,7 @@ FILE = click.Argument(["file"], metavar="FILE[:FLOW]")
 
 
 class FlowCommand(Command):
-    """Takes `FILE[:FLOW]` first, unless the file was started as a program. takes_parameters: of the flow, as options."""
+    """Takes `FILE[:FLOW]` first, unless the file was started as a program. takes_parameters: the flow's, as options."""
 
     takes_parameters = False
 
@@ -101,7 +101,7 @@ def run_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--on-failure"], type=Nearest(ON_FAILURE), default=ON_FAILURE[0], show_default=True,
-            help="When a task fails for good: let running ones finish, stop them, or go on with whatever does not need it.",
+            help="When a task fails for good: let running ones finish, stop them, or go on with what does not need it.",
         ),
         click.Option(
             ["--executor-for"], multiple=True, metavar="STEP=NAME[:key=value,...]",
@@ -129,12 +129,12 @@ def home_of(ctx: click.Context, *, debug: bool) -> Home:
 
 
 def _fix_hash_seed() -> None:
-    """Equal values must pickle alike, whichever run made them; the seed can only be set before an interpreter starts."""
+    """Equal values must pickle alike, whichever run made them; the seed is set before an interpreter starts."""
     if "PYTHONHASHSEED" not in os.environ:
         os.environ["PYTHONHASHSEED"] = "0"
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options: Any) -> Wishes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 
+from penstock import entry_points
 from penstock.cli.option import shared_options
 from penstock.cli.session import Session
 from penstock.errors import PluginError, UsageError
@@ -14,6 +16,9 @@ from penstock.nearest import hint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
+
+    from penstock.plugin import Command
+    from penstock.registry import Plugin
 
 # Name -> module of `penstock.cli` whose `command` it is, and what the help says. The order is that of the help.
 COMMANDS = {
@@ -36,14 +41,14 @@ class FlowGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order of the help."""
-        return [*COMMANDS, *(command.name for _, command in ctx.obj.registry.commands() if command.name not in COMMANDS)]
+        return [*COMMANDS, *(command.name for _, command in _added(ctx.obj))]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command."""
         if name in COMMANDS:
             command: click.Command = importlib.import_module(f"penstock.cli.{COMMANDS[name][0]}").command
             return command
-        for plugin, found in ctx.obj.registry.commands():
+        for plugin, found in _added(ctx.obj):
             if found.name == name:
                 return _of_plugin(plugin.entry.distribution, found.target)
         return None
@@ -62,10 +67,17 @@ class FlowGroup(click.Group):
         rows = [(name, summary) for name, (_, summary) in COMMANDS.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-        added = [(one.name, one.summary) for _, one in ctx.obj.registry.commands() if one.name not in COMMANDS]
+        added = [(one.name, one.summary) for _, one in _added(ctx.obj)]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
+
+
+def _added(session: Session) -> list[tuple[Plugin, Command]]:
+    """Commands of plugins. Where core's own are the only ones there are none, and nothing is loaded to see it."""
+    if all(entry.own for entry in entry_points.scan(sys.path)):
+        return []
+    return [(plugin, command) for plugin, command in session.registry.commands() if command.name not in COMMANDS]
 
 
 def _of_plugin(distribution: str, target: str) -> click.Command:
@@ -73,7 +85,9 @@ def _of_plugin(distribution: str, target: str) -> click.Command:
 
     found = contracts.load(target)
     if not isinstance(found, click.Command):
-        raise PluginError(f"{target} of {distribution} is no click command", hint=f"pip install --upgrade {distribution}")
+        raise PluginError(
+            f"{target} of {distribution} is no click command", hint=f"pip install --upgrade {distribution}"
+        )
     return found
 
 

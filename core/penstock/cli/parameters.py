@@ -26,7 +26,7 @@ def parameter_options(declaration: Declaration, taken: Container[str]) -> list[P
         for spelt in option.opts:
             if spelt in taken:
                 raise FlowError(
-                    f"the parameter {option.declaration['name']!r} of {declaration.flow} has the name of the option {spelt}",
+                    f"a parameter of {declaration.flow} has the name of the option {spelt}",
                     where=declaration.file,
                     hint="give the parameter another name",
                 )
@@ -50,7 +50,9 @@ def given_parameters(declaration: Declaration, typed: Mapping[str, str]) -> dict
             found[name] = environ[variable]
         elif one["required"]:
             raise UsageError(
-                f"{declaration.flow} needs the parameter {name}", where=f"--{name}", hint=f"--{name}=...   {one['help']}".rstrip()
+                f"{declaration.flow} needs the parameter {name}",
+                where=f"--{name}",
+                hint=f"--{name}=...   {one['help']}".rstrip(),
             )
     return found
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Session:
     """`ctx.obj` of every command.
 
-    program: how the user called us; file, flow: of `python petsflow.py`, where both are known before anything is parsed,
-    else None. flags: settings as typed, by key; quiet: say nothing but results and the output of tasks.
+    program: how the user called us; file, flow: of `python petsflow.py`, where both are known before anything is
+    parsed, else None. flags: settings as typed, by key; quiet: say nothing but results and the output of tasks.
     """
 
     def __init__(self, program: str = "flow", file: str | None = None, flow: str | None = None) -> None:
@@ -52,9 +52,7 @@ class Session:
         """A home for a flow that changed the environment when it was imported, or for a run that goes on."""
         from penstock.home import Home
 
-        return Home.open(
-            self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded
-        )
+        return Home.open(self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded)
 
     def which_run(self, text: str) -> tuple[str, str]:
         """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""

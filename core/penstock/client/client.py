@@ -11,7 +11,7 @@ from penstock.client.history import History
 from penstock.client.namespace import get_namespace
 from penstock.errors import BackendUnavailable, NotFound, UsageError
 from penstock.nearest import hint
-from penstock.which_run import LATEST, which_run
+from penstock.which_run import which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,11 +170,12 @@ class Client:
         """A run by id, a beginning of it, `latest` or `latest~N`. Raises NotFound."""
         found = self._histories.get((flow, wanted)) or self._exact(flow, wanted)
         if found is None:
-            if not wanted.startswith(LATEST) and flow not in self.flow_names():
+            rows = {row.run: row for row in self.run_rows(flow)}
+            ids = list(rows) or list(self.stores.datastore.list_folders(keys.flow_prefix(flow)))
+            if not ids:
                 raise self.no_flow(flow)
-            ids = {row.run: row for row in self.run_rows(flow)}
-            run = which_run(flow, wanted, ids or self.stores.datastore.list_folders(keys.flow_prefix(flow)))
-            found = self.history(flow, run, ids.get(run))
+            run = which_run(flow, wanted, ids)
+            found = self.history(flow, run, rows.get(run))
         return found
 
     def _exact(self, flow: str, run: str) -> History | None:

@@ -19,13 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, JobRejected
-from penstock.plugin import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,22 +43,14 @@ time.time_ns = lambda: _time_ns() + {shift} * 10**9
 _KEEPER = 'cd "$1"; shift; "$@" >stdout 2>stderr </dev/null; echo $? >exit.part; mv exit.part exit'
 
 
-@dataclass(frozen=True)
-class IsolatedOptions:
-    """Options of the isolated executor."""
-
-    folder: str | None = option(None, help="Where jobs keep their state; default: a folder of the run below the temporary one.")
-    twice: float = option(0.0, help="Share of jobs that are started a second time, 0 to 1.")
-    lost: float = option(0.0, help="Share of jobs that are reported lost while they may still run, 0 to 1.")
-    killed: float = option(0.0, help="Share of jobs that are killed soon after they start, and reported lost, 0 to 1.")
-    seed: int = option(0, help="Chooses which jobs these are.")
-    clock_shift_s: int = option(3600, help="How far the clock of the jobs is off, in seconds.")
-
-
 class IsolatedExecutor(Executor):
-    """See the module. Keyword options as `IsolatedOptions`."""
+    """See the module.
 
-    Options = IsolatedOptions
+    folder: where jobs keep their state, default one of the run below the temporary folder. twice, lost, killed: shares of
+    jobs (0 to 1) that are started a second time, reported lost while they may still run, killed soon after they start.
+    seed: chooses which. clock_shift_s: how far the clock of the jobs is off.
+    """
+
     jobs_at = Reach.HOST
     starts_once = False
     keeps_secrets = True

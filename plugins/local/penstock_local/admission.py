@@ -14,8 +14,8 @@ _UNITS = {"cpu": "cores", "memory_mb": "MiB of memory", "gpu": "GPUs"}
 class Admission:
     """Counts what jobs hold. capacity: `cpu`, `memory_mb`, `gpu` -> how much there is; note: takes remarks.
 
-    A job that asks for more than there is gets all there is (and is noted once); one that asks for nothing is always let
-    in, and only `--max-workers` bounds it.
+    A job that asks for more than there is gets all there is (and is noted once); one that asks for nothing is always
+    let in, and only `--max-workers` bounds it.
     """
 
     def __init__(self, capacity: dict[str, float], note: Callable[[str], None]) -> None:

@@ -273,23 +273,22 @@ class FileDatastore(Datastore):
 
     def _make_folder(self, folder: str) -> None:
         """Make a folder and those above it, up to the root. Another writer may do or undo the same at this moment."""
+        if folder == self._root:
+            return self._make_root()
         for _ in range(_TRIES):
             try:
                 os.mkdir(folder)
+            except FileNotFoundError:
+                self._make_folder(os.path.dirname(folder))
             except FileExistsError:
                 if os.path.isdir(folder):
-                    return
+                    return None
                 raise
-            except FileNotFoundError:
-                above = os.path.dirname(folder)
-                if above == self._root:
-                    self._make_root()
-                else:
-                    self._make_folder(above)
             else:
                 if self._durable:
                     _sync_folder(os.path.dirname(folder))
-                return
+                return None
+        return None  # it goes as quickly as it is made; the caller's next step says so
 
     def _make_root(self) -> None:
         """Make the store's folder, for its owner alone, with a `.gitignore`: data does not belong in a repository."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from penstock.plugin import Backend, hookimpl, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path  # the type of an option is its text: importing it takes longer than this module
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class ReferenceFlow(FlowSpec):
         self.next(self.meet)
 
     @catch(var="failure", print_exception=False)
+    @retry(times=2, minutes_between_retries=0)
     @step
     def meet(self):
         self.ran()

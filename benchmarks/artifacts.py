@@ -1,0 +1,303 @@
+"""Saving and loading large artifacts: speed and memory, beside Metaflow where an environment of its own is given.
+
+    python benchmarks/artifacts.py [--mb 512] [--rounds 5] [--kind array --kind bytes] [--folder SCRATCH]
+                                   [--metaflow PYTHON] [--metaflow-rounds 1]
+
+Run it with the Python that has penstock and numpy; PYTHON is one that has metaflow and numpy. Three parts:
+
+- store: one process saves the value and claims a record; a second one loads a copy, maps it, and compares every byte.
+- flow: the same flow file on both sides, `produce` makes the value, `consume` reads it in another process. Saving is the
+  time from the end of one body to the begin of the next, less the same of a flow whose value is 0. Compared by sha256.
+- memory: `flow` once more, with the largest sum of anonymous memory (`Pss_Anon`) of all processes of the run.
+
+`sync` before each round; medians. Bars, for 512 MiB: save at least 50x and copied load at least 12x as fast as Metaflow,
+mapped load (map, then one element of each chunk) at most 30 ms, memory at most 1.15x the value plus 64 MB. A `bytes`
+object owns its memory, so it can't be mapped. Without --metaflow the two ratios are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+
+from pathlib import Path
+
+BARS = {"save": 50.0, "load": 12.0, "mapped_ms": 30.0}
+MIB = 1 << 20
+ROOT = Path(__file__).parents[1]
+
+VALUE = """
+def make(kind, mb):
+    import numpy
+    array = numpy.random.default_rng(0).random(mb << 17)  # float64, which nothing can compress
+    return array.tobytes() if kind == "bytes" else array
+"""
+
+STORE = """
+import json, os, sys, time
+from penstock import records
+from penstock.artifacts import Artifacts
+from penstock.values import SUCCEEDED, Record
+from penstock_local.file_datastore import FileDatastore
+
+role, folder, kind, mb = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+
+class Distant(FileDatastore):
+    def local_path(self, key):
+        return None  # as a store on another machine: what is loaded is copied
+
+def record(row):
+    return Record(flow="F", run="r", step="s", place="0", attempt=0, outcome=SUCCEEDED, token="t", writer="worker",
+                  started_s=0.0, ended_s=1.0, artifacts={"value": row})
+
+value = make(kind, mb)
+if role == "save":
+    os.sync()
+    store = FileDatastore(folder)
+    began = time.perf_counter()
+    row = Artifacts(store).store("value", value)
+    assert records.claim_record(store, record(row))[0]
+    print(json.dumps({"save_s": time.perf_counter() - began}))
+else:
+    row = records.read_record(FileDatastore(folder), records.key_of(record({}))).artifacts["value"]
+    os.sync()
+    began = time.perf_counter()
+    back = Artifacts(Distant(folder)).load("value", row)
+    found = {"load_s": time.perf_counter() - began}
+    assert type(back) is type(value) and (back == value if kind == "bytes" else (back == value).all())
+    del back
+    if kind == "array":
+        began = time.perf_counter()
+        back = Artifacts(FileDatastore(folder)).load("value", row)
+        touched = sum(back[start] for start in range(0, len(back), 4 << 17))
+        found["mapped_s"] = time.perf_counter() - began
+        assert touched == sum(value[start] for start in range(0, len(back), 4 << 17))
+        back += 1
+        assert (back == value + 1).all()
+        assert (Artifacts(FileDatastore(folder)).load("value", row) == value).all()
+    print(json.dumps(found))
+"""
+
+FLOW = """
+import hashlib, json, os, time
+from PACKAGE import FlowSpec, step
+
+def say(**facts):
+    with open(os.environ["BENCH_SAID"], "a") as file:
+        file.write(json.dumps(facts) + "\\n")
+
+class BigFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.produce)
+
+    @step
+    def produce(self):
+        kind = os.environ["BENCH_KIND"]
+        value = make(kind, int(os.environ["BENCH_MB"])) if kind != "none" else 0
+        self.value = value
+        if kind != "none":
+            say(sha256=hashlib.sha256(value).hexdigest())
+        self.next(self.consume)
+        os.sync()
+        say(made=time.time())
+
+    @step
+    def consume(self):
+        say(begun=time.time())
+        began = time.perf_counter()
+        value = self.value
+        say(loaded=time.perf_counter() - began)
+        if os.environ["BENCH_KIND"] != "none":
+            say(found=hashlib.sha256(value).hexdigest())
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    BigFlow()
+"""
+
+
+class Peak:
+    """The largest sum of anonymous memory of a process and all below it, sampled every 5 ms while the block runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.bytes = pid, 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.005):
+            self.bytes = max(self.bytes, sum(map(anonymous_bytes, tree(self.pid))))
+
+
+def tree(top: int) -> list[int]:
+    """A process and all that descend from it."""
+    below: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:  # it ended meanwhile
+                continue
+            below.setdefault(parent, []).append(int(entry))
+    found = [top]
+    for pid in found:  # grows while it is walked through
+        found += below.get(pid, [])
+    return found
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Memory of a process that no file backs, shared pages by their share."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:")), 0)
+
+
+def path_of_penstock() -> str:
+    """The import path on which a child finds the same penstock, from the source tree or installed."""
+    return os.pathsep.join(entry for entry in sys.path[1:] if entry)
+
+
+def store_round(folder: Path, kind: str, mb: int) -> dict[str, float]:
+    """Save in one process, load and compare in another."""
+    found: dict[str, float] = {}
+    for role in ("save", "load"):
+        done = subprocess.run(
+            [sys.executable, "-c", VALUE + STORE, role, str(folder / "store"), kind, str(mb)],
+            env={**os.environ, "PYTHONPATH": path_of_penstock()}, stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        found.update(json.loads(done.stdout))
+    return found
+
+
+def flow_round(folder: Path, kind: str, mb: int, metaflow: str | None, *, watch: bool = False) -> dict[str, float]:
+    """One run of the flow on either side; `gap_s` lies between the two bodies. Fails when what was read is not the same."""
+    package = "metaflow" if metaflow else "penstock"
+    (folder / "big_flow.py").write_text(VALUE + FLOW.replace("PACKAGE", package))
+    said = folder / "said"
+    environ = {**os.environ, "BENCH_SAID": str(said), "BENCH_KIND": kind, "BENCH_MB": str(mb)}
+    if metaflow:
+        command = [metaflow, "big_flow.py", "--quiet", "--no-pylint", "--datastore=local", "--metadata=local", "run"]
+        environ |= {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)}
+    else:
+        command = [sys.executable, "-m", "penstock", "run", "big_flow.py"]
+        environ["PYTHONPATH"] = path_of_penstock()
+    os.sync()
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        with Peak(run.pid) if watch else threading.Lock() as peak:
+            complaint = run.communicate()[1]
+    if run.returncode:
+        raise SystemExit(complaint.decode("utf-8", "replace"))
+    facts: dict[str, float] = {}
+    for line in said.read_text().splitlines():
+        facts |= json.loads(line)
+    if facts.get("sha256") != facts.get("found"):
+        raise SystemExit(f"{package} read another value than it saved")
+    found = {"gap_s": facts["begun"] - facts["made"], "load_s": facts["loaded"]}
+    return found if not isinstance(peak, Peak) else {**found, "peak_bytes": float(peak.bytes)}
+
+
+def flow_rounds(scratch: str, kind: str, mb: int, rounds: int, metaflow: str | None) -> dict[str, float]:
+    """Medians of `save_s` and `load_s`, each round in a folder of its own, with and without a value in turn."""
+    gaps: dict[str, list[float]] = {kind: [], "none": []}
+    loads = []
+    for _ in range(rounds):
+        for what in (kind, "none"):
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                found = flow_round(Path(folder), what, mb, metaflow)
+            gaps[what].append(found["gap_s"])
+            if what == kind:
+                loads.append(found["load_s"])
+    return {
+        "save_s": statistics.median(gaps[kind]) - statistics.median(gaps["none"]),
+        "load_s": statistics.median(loads),
+    }
+
+
+def measure(kind: str, given: argparse.Namespace) -> bool:
+    """Measure one kind of value and print what was found; whether every bar was met."""
+    mb, size = given.mb, given.mb * MIB
+    store: list[dict[str, float]] = []
+    for _ in range(given.rounds):
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            store.append(store_round(Path(folder), kind, mb))
+    found = {f"store_{fact}": statistics.median(one[fact] for one in store) for fact in store[0]}
+    ours = flow_rounds(given.folder, kind, mb, given.rounds, None)
+    found.update({f"flow_{fact}": value for fact, value in ours.items()})
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        found["peak_bytes"] = flow_round(Path(folder), kind, mb, None, watch=True)["peak_bytes"]
+    lines = [
+        ("saved, store", f"{mb / found['store_save_s']:8.0f} MiB/s", None),
+        ("saved, flow", f"{mb / found['flow_save_s']:8.0f} MiB/s", None),
+        ("loaded, copied", f"{mb / found['store_load_s']:8.0f} MiB/s", None),
+        ("loaded, flow", f"{1000 * found['flow_load_s']:8.1f} ms", None),
+        (
+            "peak memory",
+            f"{found['peak_bytes'] / MIB:8.0f} MiB  (bar {(1.15 * size + 64e6) / MIB:.0f})",
+            found["peak_bytes"] <= 1.15 * size + 64e6,
+        ),
+    ]
+    if "store_mapped_s" in found:
+        mapped_ms = 1000 * found["store_mapped_s"]
+        lines.append(
+            ("loaded, mapped", f"{mapped_ms:8.1f} ms  (bar {BARS['mapped_ms']:g})", mapped_ms <= BARS["mapped_ms"])
+        )
+    if given.metaflow:
+        theirs = flow_rounds(given.folder, kind, mb, given.metaflow_rounds, given.metaflow)
+        found.update({f"metaflow_{fact}": value for fact, value in theirs.items()})
+        save, load = theirs["save_s"] / found["flow_save_s"], theirs["load_s"] / found["store_load_s"]
+        lines += [
+            (
+                "Metaflow saves",
+                f"{mb / theirs['save_s']:8.0f} MiB/s  we {save:.0f}x  (bar {BARS['save']:g}x)",
+                save >= BARS["save"],
+            ),
+            (
+                "Metaflow loads",
+                f"{mb / theirs['load_s']:8.0f} MiB/s  we {load:.0f}x  (bar {BARS['load']:g}x)",
+                load >= BARS["load"],
+            ),
+        ]
+    for what, figure, met in lines:
+        print(f"{kind:6s} {what:15s} {figure}{'' if met is None else '  met' if met else '  MISSED'}", flush=True)
+    print(json.dumps({"artifacts": kind, "mb": mb, **found}), flush=True)
+    return all(met is not False for _, _, met in lines)
+
+
+def main() -> int:
+    """1 when a bar is not met."""
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument("--mb", type=int, default=512)
+    reader.add_argument("--rounds", type=int, default=5)
+    reader.add_argument("--kind", action="append", choices=["array", "bytes"])
+    reader.add_argument("--folder", help="where to write; needs three times the size of the value")
+    reader.add_argument("--metaflow", metavar="PYTHON")
+    reader.add_argument("--metaflow-rounds", type=int, default=1)
+    given = reader.parse_args()
+    given.metaflow = shutil.which(given.metaflow) if given.metaflow else None
+    return int(not all([measure(kind, given) for kind in given.kind or ["array", "bytes"]]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

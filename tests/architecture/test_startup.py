@@ -1,0 +1,74 @@
+"""What starting costs, by the modules it loads: the same on every machine. `benchmarks/startup.py` has the times."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FLOW = """
+from penstock import FlowSpec, Parameter, current, step
+class TwoSteps(FlowSpec):
+    alpha = Parameter("alpha", default=1)
+    @step
+    def start(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+"""
+HELP = """
+import contextlib, io
+from penstock.cli import main
+with contextlib.redirect_stdout(io.StringIO()) as text:
+    assert main(["--help"]) == 0
+assert "resume" in text.getvalue()
+"""
+NEVER = {
+    "asyncio",
+    "sqlite3",
+    "multiprocessing",
+    "numpy",
+    "cloudpickle",
+    "importlib.metadata",
+    "email",
+    "concurrent.futures",
+}
+AUTHORING = NEVER | {"click", "pluggy", "dataclasses", "typing", "inspect", "subprocess", "logging", "json", "tempfile"}
+COMMANDS = NEVER | {
+    "subprocess",
+    "tomllib",
+    "socket",
+    "tempfile",
+    "penstock.launch",
+    "penstock.scheduler",
+    "penstock.client",
+}
+WORKER = NEVER - {"numpy"} | {"click", "pluggy", "inspect", "dataclasses"}
+
+
+def loaded_by(source: str, folder: Path) -> set[str]:
+    """Modules that this source loads beyond what a bare interpreter has."""
+    program = f"import sys\nbefore = set(sys.modules)\n{source}\nprint(*sorted(set(sys.modules) - before), sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("source", "forbidden"),
+    [
+        pytest.param("import penstock", AUTHORING, id="import penstock"),
+        pytest.param(FLOW, AUTHORING, id="a flow of two steps"),
+        pytest.param(HELP, COMMANDS, id="flow --help"),
+        pytest.param("import penstock.contracts, penstock.records, penstock.keys", WORKER, id="what a worker reads by"),
+    ],
+)
+def test_nothing_heavy_is_loaded(source: str, forbidden: set[str], tmp_path: Path) -> None:
+    assert loaded_by(source, tmp_path) & forbidden == set()
+
+
+def test_a_flow_loads_only_the_authored_path(tmp_path: Path) -> None:
+    ours = {name.partition(".")[2] for name in loaded_by(FLOW, tmp_path) if name.startswith("penstock.")}
+    assert ours <= {"flow", "parameters", "decorators", "context", "values", "errors"}

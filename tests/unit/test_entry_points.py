@@ -1,0 +1,67 @@
+"""Who announces a plugin."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from penstock.entry_points import normal, parse, scan
+
+
+def install(folder: Path, name: str, version: str, entry_points: str | None, metadata: str = "") -> None:
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}\nAbout\n")
+    if entry_points is not None:
+        (info / "entry_points.txt").write_text(entry_points)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("[console_scripts]\nflow = a:b\n", []),
+        ("[penstock]\ndocker = penstock_docker.plugin\n", [("docker", "penstock_docker.plugin")]),
+        ("[penstock]\r\n a=b.c \r\n[other]\r\nx = y\r\n", [("a", "b.c")]),
+        ("[penstock]\n# a = b\n; c = d\n\na = b:obj [extra]\n", [("a", "b")]),
+        ("[a]\nx = y\n[penstock]\na = b\nc = d\n", [("a", "b"), ("c", "d")]),
+    ],
+)
+def test_sections_are_read_as_installers_write_them(text: str, found: list[tuple[str, str]]) -> None:
+    assert list(parse(text)) == found
+
+
+def test_scan_finds_each_distribution_once_and_the_first_counts(tmp_path: Path) -> None:
+    install(tmp_path / "one", "penstock_docker", "1.0", "[penstock]\ndocker = new\n")
+    install(tmp_path / "two", "penstock-docker", "0.9", "[penstock]\ndocker = old\n")
+    install(tmp_path / "two", "other", "1.0", None)
+    found = scan([str(tmp_path / "one"), str(tmp_path / "two"), str(tmp_path / "missing")])
+    assert [(one.name, one.module, one.distribution, one.version) for one in found] == [
+        ("docker", "new", "penstock-docker", "1.0")
+    ]
+    assert not found[0].own
+
+
+def test_cores_own_distribution_and_its_extras(tmp_path: Path) -> None:
+    install(tmp_path, "penstock", "2.0", "[penstock]\nlocal = x\n", "Provides-Extra: docker\nProvides-Extra: s3\n")
+    install(tmp_path, "stranger", "1.0", "[penstock]\nstranger = y\n")
+    (own,) = scan([str(tmp_path)], own_only=True)
+    assert own.own
+    assert own.extras == ("docker", "s3")
+    assert {one.name for one in scan([str(tmp_path)])} == {"local", "stranger"}
+
+
+def test_a_zip_file_on_the_path_is_read_too(tmp_path: Path) -> None:
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("inside-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: inside\nVersion: 1.0\n")
+        file.writestr("inside-1.0.dist-info/entry_points.txt", "[penstock]\ninside = inside.plugin\n")
+    (found,) = scan([str(packed)])
+    assert (found.name, found.distribution, found.version) == ("inside", "inside", "1.0")
+
+
+@pytest.mark.parametrize("name", ["Penstock_Docker", "penstock.docker", "PENSTOCK--docker"])
+def test_names_of_distributions_are_compared_as_indexes_do(name: str) -> None:
+    assert normal(name) == "penstock-docker"
