@@ -6,13 +6,14 @@
 Run it with the Python that has penstock and numpy; PYTHON is one that has metaflow and numpy. Three parts:
 
 - store: one process saves the value and claims a record; a second one loads a copy, maps it, and compares every byte.
-- flow: the same flow file on both sides, `produce` makes the value, `consume` reads it in another process. Saving is the
-  time from the end of one body to the begin of the next, less the same of a flow whose value is 0. Compared by sha256.
+- flow: the same flow file on both sides, `produce` makes the value, `consume` reads it in another process. Saving
+  is the time from the end of one body to the begin of the next, less the same of a flow whose value is 0. Compared by
+  sha256.
 - memory: `flow` once more, with the largest sum of anonymous memory (`Pss_Anon`) of all processes of the run.
 
-`sync` before each round; medians. Bars, for 512 MiB: save at least 50x and copied load at least 12x as fast as Metaflow,
-mapped load (map, then one element of each chunk) at most 30 ms, memory at most 1.15x the value plus 64 MB. A `bytes`
-object owns its memory, so it can't be mapped. Without --metaflow the two ratios are left out.
+`sync` before each round; medians. Bars, for 512 MiB: save at least 50x and copied load at least 12x as fast as
+Metaflow, mapped load (map, then one element of each chunk) at most 30 ms, memory at most 1.15x the value plus 64 MB. A
+`bytes` object owns its memory, so it can't be mapped. Without --metaflow the two ratios are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-
 from pathlib import Path
 
 BARS = {"save": 50.0, "load": 12.0, "mapped_ms": 30.0}
@@ -192,7 +192,8 @@ def store_round(folder: Path, kind: str, mb: int) -> dict[str, float]:
 
 
 def flow_round(folder: Path, kind: str, mb: int, metaflow: str | None, *, watch: bool = False) -> dict[str, float]:
-    """One run of the flow on either side; `gap_s` lies between the two bodies. Fails when what was read is not the same."""
+    """One run of the flow on either side; `gap_s` lies between the two bodies.
+    Fails when what was read is not the same."""
     package = "metaflow" if metaflow else "penstock"
     (folder / "big_flow.py").write_text(VALUE + FLOW.replace("PACKAGE", package))
     said = folder / "said"
@@ -204,9 +205,11 @@ def flow_round(folder: Path, kind: str, mb: int, metaflow: str | None, *, watch:
         command = [sys.executable, "-m", "penstock", "run", "big_flow.py"]
         environ["PYTHONPATH"] = path_of_penstock()
     os.sync()
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        with Peak(run.pid) if watch else threading.Lock() as peak:
-            complaint = run.communicate()[1]
+    with (
+        subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run,
+        Peak(run.pid) if watch else threading.Lock() as peak,
+    ):
+        complaint = run.communicate()[1]
     if run.returncode:
         raise SystemExit(complaint.decode("utf-8", "replace"))
     facts: dict[str, float] = {}
@@ -296,7 +299,8 @@ def main() -> int:
     reader.add_argument("--metaflow-rounds", type=int, default=1)
     given = reader.parse_args()
     given.metaflow = shutil.which(given.metaflow) if given.metaflow else None
-    return int(not all([measure(kind, given) for kind in given.kind or ["array", "bytes"]]))
+    good = [measure(kind, given) for kind in given.kind or ["array", "bytes"]]
+    return int(not all(good))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Only plain values (numbers, text, lists, dicts ...) are unpickled, and no code o
 import base64
 import hashlib
 import io
+import itertools
 import json
 import pickle
 import re
@@ -46,7 +47,7 @@ def read_bundle(raw):
         raise SystemExit("not a bundle")
     table = len(raw) - 16 - 8 * (count + 1)
     offsets = struct.unpack(f"<{count + 1}Q", raw[table:-16])
-    return [raw[start:end] for start, end in zip(offsets, offsets[1:])]
+    return [raw[start:end] for start, end in itertools.pairwise(offsets)]
 
 
 def key_part(name):
@@ -95,7 +96,7 @@ def read_part(store, part):
     if names is None:
         names = json.loads(read_chunk(store, part["list"], 64 << 20))
     sizes = [min(CHUNK_BYTES, part["size"] - start) for start in range(0, part["size"], CHUNK_BYTES)]
-    return b"".join(read_chunk(store, name, size) for name, size in zip(names, sizes))
+    return b"".join(read_chunk(store, name, size) for name, size in zip(names, sizes, strict=True))
 
 
 class PlainUnpickler(pickle.Unpickler):

@@ -1,6 +1,7 @@
 """penstock: data-science flows, written once and run anywhere.
 
-The public names are resolved on first use (PEP 562), so that `from penstock import FlowSpec, step` costs next to nothing.
+The public names are resolved on first use (PEP 562), so that `from penstock import FlowSpec, step` costs next to
+nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from penstock.client import (
-        DataArtifact,
-        Flow,
-        Metaflow,
-        Run,
-        Step,
-        Task,
-        default_namespace,
-        get_namespace,
-        namespace,
-    )
+    from penstock.client import DataArtifact, Flow, Metaflow, Run, Step, Task
+    from penstock.client.namespace import default_namespace, get_namespace, namespace
     from penstock.context import current
     from penstock.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
     from penstock.flow import FlowSpec

@@ -1,7 +1,7 @@
 """The code of a run as content-addressed archives, and the bootstrap by which a bare interpreter comes to them.
 
-    code       the flow file and what belongs to it: every run has one, local ones too, so that it can be continued and its
-               classes can be read later
+    code       the flow file and what belongs to it: every run has one, local ones too, so that it can be continued and
+               its classes can be read later
     runtime    penstock itself and what the worker needs of its plugins, pure Python: only for jobs elsewhere
     launch     a small JSON object that names both and says how the store is opened: all that a job's argv refers to
 """
@@ -172,7 +172,8 @@ main(launch, folder, sys.argv[2])
 def command(datastore: Datastore, launch: str, message: str) -> tuple[str, ...]:
     """The argv of a worker that needs a Python of a supported version and the store, and nothing else.
 
-    launch: sha256 of the launch object. Raises BackendMisconfigured when the store can't be reached from a bare interpreter.
+    launch: sha256 of the launch object. Raises BackendMisconfigured when the store can't be reached from a bare
+    interpreter.
     """
     fetch = datastore.bootstrap()
     if fetch is None:

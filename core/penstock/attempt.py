@@ -51,7 +51,8 @@ _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class Message:
-    """What the scheduler says of an attempt. One line of JSON on its way; `constants`, `parents`... are keys of records.
+    """What the scheduler says of an attempt. One line of JSON on its way.
+    `constants`, `parents`... are keys of records.
 
     parents: the one record that a step reads, or none; inputs: the bundle that a join reads; split: the record of a
     foreach over nothing, whose join has no inputs. given: parameters as typed, for the attempt of `_parameters`.
@@ -140,7 +141,7 @@ def run(message: Message, world: World, drain: Drain) -> Record:
         else:
             _run_step(message, world, artifacts, record)
         record.outcome = SUCCEEDED
-    except BaseException as error:  # the user's code may raise anything, SystemExit and KeyboardInterrupt included
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, SystemExit included
         record.exception = describe(error)
         record.transition = None
         _print_error(error, record.exception)
@@ -166,7 +167,7 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
     error: BaseException | None = None
     try:
         _call(step, task, binding, world)
-    except BaseException as caught:
+    except BaseException as caught:  # noqa: BLE001 - see above; what the body set is stored first
         error = caught
     record.caught = task.caught
     try:
@@ -385,7 +386,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     dotted = cls.__qualname__ if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}.{cls.__qualname__}"
     try:
         message = str(error)
-    except Exception as broken:
+    except Exception as broken:  # noqa: BLE001 - a method of the user's class
         message = f"<{cls.__qualname__} whose str() raises {type(broken).__name__}>"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDER)]
     described: dict[str, Any] = {"type": dotted, "message": message}

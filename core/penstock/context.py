@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 
 class Parallel:
-    """Of a `@parallel` step. num_nodes: how many tasks there are; node_index: this one's number, 0 is the control node."""
+    """Of a `@parallel` step. num_nodes: how many tasks there are;
+    node_index: this one's number, 0 is the control node."""
 
     __slots__ = ("node_index", "num_nodes")
 
@@ -40,7 +41,7 @@ class Current:
     @property
     def pathspec(self) -> str:
         """`Flow/run/step/task`."""
-        return "/".join((self.flow_name, self.run_id, self.step_name, self.task_id))
+        return f"{self.flow_name}/{self.run_id}/{self.step_name}/{self.task_id}"
 
     @property
     def run(self) -> Any:
@@ -74,9 +75,8 @@ class Current:
         import difflib
 
         near = difflib.get_close_matches(name, facts, 1)
-        raise AttributeError(
-            f"current has no {name!r}" + (f". Did you mean {near[0]!r}?" if near else f"; it has: {', '.join(sorted(facts))}")
-        )
+        hint = f". Did you mean {near[0]!r}?" if near else f"; it has: {', '.join(sorted(facts))}"
+        raise AttributeError(f"current has no {name!r}{hint}")
 
     def __repr__(self) -> str:
         return f"<current {self.pathspec}>" if self._facts else "<current: no step runs here>"

@@ -134,7 +134,8 @@ class StepDecorator:
             number = least - 1
         if isinstance(value, bool) or number < least or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
-            raise self.refuse(f"{word} must be {kind} from {least:g} on, not {value!r}", f"@{self.name}({word}={least:g})")
+            complaint = f"{word} must be {kind} from {least:g} on, not {value!r}"
+            raise self.refuse(complaint, f"@{self.name}({word}={least:g})")
         self.arguments[word] = int(number) if whole or number == int(number) else number
 
     def data(self) -> dict[str, Any]:
@@ -147,7 +148,8 @@ class StepDecorator:
 
 
 class retry(StepDecorator):  # noqa: N801 - users write it as a decorator
-    """Try again after a failure. times: further attempts; minutes_between_retries: None for the executor's own delay."""
+    """Try again after a failure. times: further attempts;
+    minutes_between_retries: None for the executor's own delay."""
 
     name = "retry"
     defaults = {"times": 3, "minutes_between_retries": None}
@@ -158,7 +160,8 @@ class retry(StepDecorator):  # noqa: N801 - users write it as a decorator
 
 
 class catch(StepDecorator):  # noqa: N801
-    """After the last attempt count the task as successful. var: artifact for the CaughtError, None where all went well."""
+    """After the last attempt count the task as successful.
+    var: artifact for the CaughtError, None where all went well."""
 
     name = "catch"
     defaults = {"var": None, "print_exception": True}
@@ -217,7 +220,8 @@ class timeout(StepDecorator):  # noqa: N801
             return
 
         def expire(*_: object) -> None:
-            raise TimeoutException(f"step {task.step!r} ran longer than {self.total_s:g} s", hint="@timeout(minutes=...)")
+            complaint = f"step {task.step!r} ran longer than {self.total_s:g} s"
+            raise TimeoutException(complaint, hint="@timeout(minutes=...)")
 
         before = signal.signal(signal.SIGALRM, expire)
         signal.setitimer(signal.ITIMER_REAL, self.total_s)
@@ -249,7 +253,8 @@ class environment(StepDecorator):  # noqa: N801
     def check(self) -> None:
         given = self.arguments["vars"]
         if not isinstance(given, dict) or not all(isinstance(k, str) and k and "=" not in k for k in given):
-            raise self.refuse(f"vars must be a dict of names and texts, not {given!r}", "@environment(vars={'NAME': 'text'})")
+            complaint = f"vars must be a dict of names and texts, not {given!r}"
+            raise self.refuse(complaint, "@environment(vars={'NAME': 'text'})")
         self.arguments["vars"] = {name: str(value) for name, value in given.items()}
 
 
@@ -270,7 +275,7 @@ class executor(StepDecorator):  # noqa: N801
             raise self.refuse("the first argument is the name of an executor", '@executor("local")')
         self.arguments = {"executor": chosen, "options": options}
 
-    def __new__(cls, chosen: str, /, **options: Any) -> Any:
+    def __new__(cls, chosen: str, /, **options: Any) -> Any:  # noqa: ARG004 - what __init__ takes
         return object.__new__(cls)
 
 

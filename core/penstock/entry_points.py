@@ -72,7 +72,7 @@ def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str,
         stem, ending = os.path.splitext(name)
         if ending not in (".dist-info", ".egg-info"):
             continue
-        project, _, version = stem.partition("-")
+        project, version = _split(stem)
         distribution = normal(project)
         if own_only and distribution != OWN:
             continue
@@ -83,6 +83,14 @@ def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str,
             continue
         extras = _extras(os.path.join(folder, name)) if distribution == OWN else ()
         yield distribution, version, text, extras
+
+
+def _split(stem: str) -> tuple[str, str]:
+    """Project and version of a metadata folder's name: `penstock_docker-0.9`, `penstock-docker-0.9` of older tools,
+    `name-1.0-py3.11` of eggs, and a checkout's `name` alone, whose version stands only inside."""
+    stem = re.sub(r"-py\d[\d.]*$", "", stem)
+    project, dash, version = stem.rpartition("-")
+    return (project, version) if dash and version[:1].isdigit() else (stem, "")
 
 
 def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:

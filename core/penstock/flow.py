@@ -1,7 +1,7 @@
 """FlowSpec: what a user subclasses. Artifacts are attributes, `self.next` says what follows.
 
-A flow object means something only inside an attempt: `attempt.py` makes one, gives it a `Binding`, runs a step's body on
-it and looks at what the body left. Everything that the user's code may touch is in this file.
+A flow object means something only inside an attempt: `attempt.py` makes one, gives it a `Binding`, runs a step's body
+on it and looks at what the body left. Everything that the user's code may touch is in this file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class MissingInMergeArtifactsException(ArtifactError):
 
 
 class ForeachFrame:
-    """One foreach around a task. index: this task's item; width: number of items; value: the item, loaded when asked."""
+    """One foreach around a task. index: this task's item; width: number of items;
+    value: the item, loaded when asked."""
 
     __slots__ = ("_load", "_value", "index", "step", "var", "width")
 
@@ -52,7 +53,11 @@ class Input:
     """One parent of a join: its artifacts as attributes, each loaded when first read."""
 
     def __init__(
-        self, step: str, rows: Mapping[str, Row], constants: Callable[[], Mapping[str, Row]], load: Callable[[str, Row], Any]
+        self,
+        step: str,
+        rows: Mapping[str, Row],
+        constants: Callable[[], Mapping[str, Row]],
+        load: Callable[[str, Row], Any],
     ) -> None:
         self.__dict__.update(_step=step, _rows=rows, _constants=constants, _load=load)
 
@@ -111,8 +116,8 @@ class Binding:
     """
 
     __slots__ = (
-        "_constants", "adopted", "deleted", "following", "frames", "frozen", "get_constants", "graph", "inputs", "items",
-        "load", "loaded", "rows", "step",
+        "_constants", "adopted", "deleted", "following", "frames", "frozen", "get_constants", "graph", "inputs",
+        "items", "load", "loaded", "rows", "step",
     )  # fmt: skip
 
     def __init__(

@@ -1,4 +1,5 @@
-"""The graph of a flow: steps, what follows what, and how splits and joins nest. Pure values; read from source elsewhere."""
+"""The graph of a flow: steps, what follows what, and how splits and joins nest.
+Pure values; read from source elsewhere."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class Step:
     """
 
     __slots__ = (
-        "cases", "condition", "decorators", "depth", "doc", "file", "is_join", "join", "kind", "line", "name", "next_line",
-        "parents", "split_branches", "split_parents", "to", "var",
+        "cases", "condition", "decorators", "depth", "doc", "file", "is_join", "join", "kind", "line", "name",
+        "next_line", "parents", "split_branches", "split_parents", "to", "var",
     )  # fmt: skip
 
     def __init__(
@@ -82,9 +83,9 @@ class Step:
     def data(self) -> dict[str, Any]:
         """What the source says, as JSON; what is computed comes back by itself."""
         full = {
-            "kind": self.kind, "to": list(self.to), "is_join": self.is_join, "var": self.var, "condition": self.condition,
-            "cases": self.cases, "file": self.file, "line": self.line, "next_line": self.next_line, "doc": self.doc,
-            "decorators": list(self.decorators),
+            "kind": self.kind, "to": list(self.to), "is_join": self.is_join, "var": self.var,
+            "condition": self.condition, "cases": self.cases, "file": self.file, "line": self.line,
+            "next_line": self.next_line, "doc": self.doc, "decorators": list(self.decorators),
         }  # fmt: skip
         return {"name": self.name, **{name: value for name, value in full.items() if value}}
 

@@ -91,11 +91,8 @@ def _targets(graph: Graph) -> Iterator[Problem]:
             if target not in graph.steps:
                 yield _at(step, f"goes to {target!r}, which is no step", _nearest(target, graph.steps), at_next=True)
             elif target == step.name and step.kind != SWITCH:
-                yield _at(
-                    step, "goes to itself",
-                    f'a loop needs a way out: self.next({{"again": self.{step.name}, "done": self...}}, condition="attribute")',
-                    at_next=True,
-                )  # fmt: skip
+                way_out = f'self.next({{"again": self.{step.name}, "done": self...}}, condition="attribute")'
+                yield _at(step, "goes to itself", f"a loop needs a way out: {way_out}", at_next=True)
             elif target == graph.start:
                 yield _at(step, f"goes back to the first step {target!r}", "a loop is a step that switches to itself",
                           at_next=True)  # fmt: skip

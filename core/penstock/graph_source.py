@@ -38,9 +38,9 @@ def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
                 f"the source of step {name!r} can't be found", where=f"{code.co_filename}:{code.co_firstlineno}"
             )
         steps.append(_step(found, name, code.co_filename))
-        for mark in marks:
+        for mark, marked in marks.items():
             if getattr(function, "__penstock_step__", None) and mark in getattr(function, "__penstock_marks__", ()):
-                marks[mark].add(name)
+                marked.add(name)
     file = next((step.file for step in steps), "")
     return _graph(flow_class.__name__, steps, marks, file, (flow_class.__doc__ or "").strip())
 
@@ -98,7 +98,9 @@ def _source(file: str, flow: str) -> str:
     lines = linecache.getlines(file)
     if not lines:
         raise FlowError(
-            f"the source of {flow} can't be read from {file}", where=file, hint="put the flow into a file or a notebook cell"
+            f"the source of {flow} can't be read from {file}",
+            where=file,
+            hint="put the flow into a file or a notebook cell",
         )
     return "".join(lines)
 
@@ -202,12 +204,7 @@ def _transition(call: ast.Call, file: str, name: str) -> dict[str, Any]:
     def refuse(message: str, hint: str = "") -> FlowError:
         return FlowError(f"step {name!r}: {message}", where=f"{file}:{call.lineno}", hint=hint)
 
-    given = {keyword.arg: keyword.value for keyword in call.keywords}
-    for word in given:
-        if word not in ("foreach", "condition", "num_parallel"):
-            raise refuse(f"self.next has no argument {word!r}", "it has: foreach, condition, num_parallel")
-    if len(given) > 1:
-        raise refuse(f"self.next takes one of {', '.join(map(str, given))}, not several")
+    given = _keywords(call, refuse)
     if "condition" in given:
         return _switch(call, given["condition"], refuse)
     targets = [_target(argument, refuse) for argument in call.args]
@@ -224,9 +221,21 @@ def _transition(call: ast.Call, file: str, name: str) -> dict[str, Any]:
     return {"kind": LINEAR if len(targets) == 1 else SPLIT, "to": targets}
 
 
+def _keywords(call: ast.Call, refuse: Callable[..., FlowError]) -> dict[str | None, ast.expr]:
+    """The one keyword that `self.next` may have, or none."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    for word in given:
+        if word not in ("foreach", "condition", "num_parallel"):
+            raise refuse(f"self.next has no argument {word!r}", "it has: foreach, condition, num_parallel")
+    if len(given) > 1:
+        raise refuse(f"self.next takes one of {', '.join(map(str, given))}, not several")
+    return given
+
+
 def _switch(call: ast.Call, condition: ast.expr, refuse: Callable[..., FlowError]) -> dict[str, Any]:
     if len(call.args) != 1 or not isinstance(call.args[0], ast.Dict) or not call.args[0].keys:
-        raise refuse("condition= goes with a dict of cases", 'self.next({"yes": self.a, "no": self.b}, condition="answer")')
+        example = 'self.next({"yes": self.a, "no": self.b}, condition="answer")'
+        raise refuse("condition= goes with a dict of cases", example)
     cases = {}
     for key, value in zip(call.args[0].keys, call.args[0].values, strict=True):
         text = str(key.value) if isinstance(key, ast.Constant) else ast.unparse(key) if key is not None else "**"
@@ -251,5 +260,6 @@ def _text(node: ast.expr, word: str, refuse: Callable[..., FlowError]) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise refuse(
-        f"{word}= takes the name of an attribute as text, not {ast.unparse(node)}", f"{word}='items', after self.items = ..."
+        f"{word}= takes the name of an attribute as text, not {ast.unparse(node)}",
+        f"{word}='items', after self.items = ...",
     )

@@ -1,7 +1,7 @@
 """Who drives a run: the lease, its beat, and on one machine the lock that driver, host and attempts hold together.
 
-The lock is an `flock` on an open file that children inherit: the kernel frees it when the last of them is gone, so on this
-machine death is a fact. From elsewhere a driver is only silent: the age of its beat, by the store's own clock.
+The lock is an `flock` on an open file that children inherit: the kernel frees it when the last of them is gone, so on
+this machine death is a fact. From elsewhere a driver is only silent: the age of its beat, by the store's own clock.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def _is_locked(path: str) -> bool:
 
 
 def wake_driver(datastore: Datastore, flow: str, run: str, found: LeaseState) -> None:
-    """Where the driver is a process of this machine, tell it at once that there is a wish: SIGTERM ends a run in order."""
+    """Where the driver is a process of this machine, tell it at once that there is a wish:
+    SIGTERM ends a run in order."""
     holder = found.holder or {}
     if holder.get("host") != os.uname().nodename or found.silent_s is not None:
         return

@@ -43,8 +43,8 @@ class Parameter:
     """A class attribute that a run gives a value.
 
     name: on the command line (`--alpha`); default: a value, or a function of a ParameterContext, called once a run;
-    type: str, int, float, bool or JSONType (from the default where it is not given); separator: the text becomes a list.
-    Further keywords that only deployments use are accepted. Raises FlowError for what can't be meant.
+    type: str, int, float, bool or JSONType (from the default where it is not given); separator: the text becomes a
+    list. Further keywords that only deployments use are accepted. Raises FlowError for what can't be meant.
     """
 
     def __init__(
@@ -94,7 +94,8 @@ class Parameter:
         try:
             self._converted(self.default)
         except (TypeError, ValueError) as error:
-            raise self._refuse(f"default={self.default!r} is no {self.kind}", f"type={self.default.__class__.__name__}") from error
+            found = self.default.__class__.__name__
+            raise self._refuse(f"default={self.default!r} is no {self.kind}", f"type={found}") from error
 
     def _converted(self, value: Any) -> Any:
         """A value that is none of text's doing (a default, or what its function returned) as the declared type."""
@@ -156,7 +157,8 @@ class Parameter:
             return self._converted(found)
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"the default function of parameter {self.name!r} returned {found!r}, which is no {self.kind}", where=self.where
+                f"the default function of parameter {self.name!r} returned {found!r}, which is no {self.kind}",
+                where=self.where,
             ) from error
 
 

@@ -1,8 +1,8 @@
 """What is ready, and what a task's attempts mean: pure functions of the graph and of records.
 
-`Plan.add(record) -> what became ready` is a fold. The loop, `continue` and `resume` feed it the same way, only with other
-records, so there is no machinery for resuming. It keeps a few counters per open join and the keys of the records that
-arrived there, never a manifest.
+`Plan.add(record) -> what became ready` is a fold. The loop, `continue` and `resume` feed it the same way, only with
+other records, so there is no machinery for resuming. It keeps a few counters per open join and the keys of the records
+that arrived there, never a manifest.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ _SEQUENCE = re.compile(
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """`text` with every character that does not print written as in a Python string; `lines` keeps line ends and tabs."""
+    """`text` with every character that does not print written as in a Python string;
+    `lines` keeps line ends and tabs."""
     kept = "\n\t" if lines else ""
     if text.isprintable():
         return text

@@ -1,8 +1,8 @@
 """Records in a datastore, format 1: encode, decode, claim, read.
 
-A claim is an exclusive put of a small object that carries its writer's token: the first writer wins, the loser reads the
-winner's. This is the only place where anything is decided. Source: the commit protocol in `docs/format.md`, checked by a
-random model (each rule left out breaks an invariant).
+A claim is an exclusive put of a small object that carries its writer's token: the first writer wins, the loser reads
+the winner's. This is the only place where anything is decided. Source: the commit protocol in `docs/format.md`, checked
+by a random model (each rule left out breaks an invariant).
 """
 
 from __future__ import annotations

@@ -72,8 +72,9 @@ class _Running:
 class Scheduler:
     """Drives one run.
 
-    known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin (`resume`).
-    past: what is remembered of attempts without success. command: argv of a job elsewhere, from its message.
+    known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin
+    (`resume`). past: what is remembered of attempts without success.
+    command: argv of a job elsewhere, from its message.
     continues: another scheduler was here before, and may have left jobs or halves of attempts.
     """
 
@@ -444,12 +445,11 @@ class Scheduler:
     # -- the catalogue
 
     def _keep_row(self, record: Record, raw: bytes) -> None:
-        self._rows.append(
-            AttemptRow(
-                flow=self.flow, run=self.run_id, step=record.step, place=record.place, attempt=record.attempt,
-                outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=raw,
-            )  # fmt: skip
-        )
+        row = AttemptRow(
+            flow=self.flow, run=self.run_id, step=record.step, place=record.place, attempt=record.attempt,
+            outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=raw,
+        )  # fmt: skip
+        self._rows.append(row)
         self._write_rows()
 
     def _write_rows(self, *, everything: bool = False) -> None:

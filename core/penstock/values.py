@@ -343,7 +343,7 @@ RECORD_FIELDS = (
     "stderr", "writer", "token", "python", "host", "pid",
 )  # fmt: skip
 _RECORD_FIELD_SET = frozenset(RECORD_FIELDS)
-assert _RECORD_FIELD_SET == frozenset(Record.__slots__)
+assert frozenset(Record.__slots__) == _RECORD_FIELD_SET
 
 
 class CaughtError:

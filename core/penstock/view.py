@@ -304,7 +304,8 @@ def failures_of(steps: Iterable[StepView], flow: str, run: str) -> list[Failure]
 
 
 class RunView:
-    """A run. header: as it was put; steps: in the order of the graph, those that have tasks; outcome: claimed, or None."""
+    """A run. header: as it was put; steps: in the order of the graph, those that have tasks;
+    outcome: claimed, or None."""
 
     __slots__ = ("failures", "flow", "header", "outcome", "run", "status", "steps", "tags")
 

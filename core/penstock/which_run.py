@@ -13,7 +13,8 @@ LATEST = "latest"
 
 
 def which_run(flow: str, wanted: str | None, runs: Iterable[str]) -> str:
-    """The full id among `runs` of a flow, in any order; None is the latest. Raises NotFound, which names what there is."""
+    """The full id among `runs` of a flow, in any order; None is the latest.
+    Raises NotFound, which names what there is."""
     known = sorted(runs, reverse=True)
     if not known:
         raise NotFound(f"{flow} has no run", hint="flow runs   # all runs of the store")

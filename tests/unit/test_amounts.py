@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock.amounts import bytes_text, duration_text, moment_text
 
 
@@ -16,7 +17,10 @@ def test_bytes(size, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, ""), (-1, "0.0s"), (0.04, "0.0s"), (9.94, "9.9s"), (9.96, "10s"), (59.6, "1:00"), (67, "1:07"), (7424, "2:03:44")],
+    [
+        (None, ""), (-1, "0.0s"), (0.04, "0.0s"), (9.94, "9.9s"),
+        (9.96, "10s"), (59.6, "1:00"), (67, "1:07"), (7424, "2:03:44"),
+    ],
 )
 def test_durations(seconds, text):
     assert duration_text(seconds) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock import drawing
 from penstock.graph_source import graph_of_source
 

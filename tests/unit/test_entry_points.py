@@ -44,6 +44,27 @@ def test_scan_finds_each_distribution_once_and_the_first_counts(tmp_path: Path) 
     assert not found[0].own
 
 
+@pytest.mark.parametrize(
+    ("folder", "distribution", "version"),
+    [
+        ("penstock_docker-0.9.dist-info", "penstock-docker", "0.9"),
+        ("penstock-docker-0.9.dist-info", "penstock-docker", "0.9"),
+        ("Penstock.Docker-1.0rc1+local.dist-info", "penstock-docker", "1.0rc1+local"),
+        ("penstock_docker-1.0-py3.11.egg-info", "penstock-docker", "1.0"),
+        ("penstock_docker.egg-info", "penstock-docker", ""),
+        ("penstock-docker.egg-info", "penstock-docker", ""),
+        ("lib2-2-1!3.0.dist-info", "lib2-2", "1!3.0"),
+    ],
+)
+def test_a_metadata_folder_is_named_by_project_and_version(
+    folder: str, distribution: str, version: str, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "entry_points.txt").write_text("[penstock]\nx = y\n")
+    (found,) = scan([str(tmp_path)])
+    assert (found.distribution, found.version, found.own) == (distribution, version, False)
+
+
 def test_cores_own_distribution_and_its_extras(tmp_path: Path) -> None:
     install(tmp_path, "penstock", "2.0", "[penstock]\nlocal = x\n", "Provides-Extra: docker\nProvides-Extra: s3\n")
     install(tmp_path, "stranger", "1.0", "[penstock]\nstranger = y\n")

@@ -46,7 +46,8 @@ NESTED = Graph(
 
 def success(ready: Ready, transition: dict[str, object]) -> Record:
     return Record(
-        flow="F", run="r", step=ready.step, place=ready.place, attempt=0, outcome=SUCCEEDED, token="t", transition=transition
+        flow="F", run="r", step=ready.step, place=ready.place, attempt=0, outcome=SUCCEEDED, token="t",
+        transition=transition,
     )  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def test_any_order_gives_the_same_tasks_and_joins(seed: int, widths: tuple[int, 
     walk.run()
     outer, inner = widths
     assert walk.plan.finished
-    expected = {("left", "0"), ("right", "0"), ("start", "0"), ("outer", "0"), ("meet", "0"), ("join", "0"), ("end", "0")}
+    expected = {(name, "0") for name in ("left", "right", "start", "outer", "meet", "join", "end")}
     expected |= {(PARAMETERS_STEP, "0")}
     expected |= {("each", str(i)) for i in range(outer)} | {("inner", str(i)) for i in range(outer)}
     expected |= {("leaf", f"{i}.{j}") for i in range(outer) for j in range(inner)}
@@ -151,12 +152,11 @@ def past(*outcomes: str, raised: bool = True, handler: bool = False) -> Past:
     found = Past()
     for number, outcome in enumerate(outcomes):
         exception = {"message": "no"} if outcome == FAILED and raised else None
-        found.add(
-            Record(
-                flow="F", run="r", step="s", place="0", attempt=number, outcome=outcome, token="t",
-                exception=exception, reason="" if raised else "killed", handler=handler,
-            )  # fmt: skip
-        )
+        record = Record(
+            flow="F", run="r", step="s", place="0", attempt=number, outcome=outcome, token="t",
+            exception=exception, reason="" if raised else "killed", handler=handler,
+        )  # fmt: skip
+        found.add(record)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock.errors import UsageError
 from penstock.tag_text import tag_text, tag_texts
 

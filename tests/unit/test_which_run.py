@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock.errors import NotFound
 from penstock.which_run import which_run
 

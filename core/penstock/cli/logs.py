@@ -6,8 +6,6 @@ import io
 import sys
 import time
 
-import sys
-
 import click
 
 from penstock.cli.command import Command
@@ -51,7 +49,7 @@ def command(
     if attempt is not None:
         tasks = [Task(task.pathspec, attempt, _namespace_check=False, client=task._client) for task in tasks]
     chosen = [stream for stream, wanted in ((STDOUT, out), (STDERR, err)) if wanted] or [STDOUT, STDERR]
-    sinks: dict[str, BinaryIO] = {stream: sys.stdout.buffer for stream in chosen}
+    sinks: dict[str, BinaryIO] = dict.fromkeys(chosen, sys.stdout.buffer)
     if len(sinks) == 2:
         sinks[STDERR] = sys.stderr.buffer
     for task in tasks:

@@ -1,7 +1,7 @@
 """What happened in one run, read once: from the catalogue where its copies are complete, else from the datastore.
 
-A run whose outcome was claimed does not change any more, so it is read once. While a run goes on its records may be newer
-than the catalogue: then the datastore is listed, and only what is new is read.
+A run whose outcome was claimed does not change any more, so it is read once. While a run goes on its records may be
+newer than the catalogue: then the datastore is listed, and only what is new is read.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Metaflow:
-    """Iterating gives the flows that have run, by name, as far as the namespace shows them; `Metaflow()["PetsFlow"]`."""
+    """Iterating gives the flows that have run, by name, as far as the namespace shows them;
+    `Metaflow()["PetsFlow"]`."""
 
     def __init__(self, _namespace_check: bool = True, *, client: Client | None = None) -> None:
         self._client = client if client is not None else default_client()

@@ -23,7 +23,7 @@ def get_namespace() -> str | None:
 
 def default_namespace() -> str:
     """Look at one's own runs again: `user:NAME`, which is returned."""
-    global _is_chosen
+    global _is_chosen  # noqa: PLW0603 - a notebook has one namespace
     _is_chosen = False
     return _own()
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def output_of(sink: LogSink, at: Pathspec, record: Record | None, source: str, start: int = 0) -> Iterator[bytes]:
-    """The bytes of one stream from byte `start`, in pieces. record: of the attempt, None while it runs; then `at` names it."""
+    """The bytes of one stream from byte `start`, in pieces. record: of the attempt, None while it runs;
+    then `at` names it."""
     kept = None if record is None else getattr(record, source)
     if kept is not None and "text" in kept:
         whole = kept["text"].encode("utf-8", "surrogateescape")

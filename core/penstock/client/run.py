@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 
 class Run(Node):
-    """A run: `Flow/run`; the run as an id, a beginning of it, `latest` or `latest~1`. Raises NotFound, NamespaceMismatch.
+    """A run: `Flow/run`; the run as an id, a beginning of it, `latest` or `latest~1`.
+    Raises NotFound, NamespaceMismatch.
 
-    Iterating gives its steps, the last one first; names that begin with `_` are passed over, `run["_parameters"]` works.
+    Iterating gives its steps, the last one first; names that begin with `_` are passed over, `run["_parameters"]`
+    works.
     """
 
     _form = "Flow/run"

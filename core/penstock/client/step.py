@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class Step(Node):
-    """A step: `Flow/run/step`. Raises NotFound, NamespaceMismatch. Iterating gives its tasks in the order of their places."""
+    """A step: `Flow/run/step`. Raises NotFound, NamespaceMismatch.
+    Iterating gives its tasks in the order of their places."""
 
     _form = "Flow/run/step"
 

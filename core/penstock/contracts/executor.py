@@ -133,7 +133,8 @@ class Executor(ABC):
 
     @abstractmethod
     def cancel(self, job_ids: Sequence[str]) -> None:
-        """Ask that jobs be stopped, with all that they started. Does not wait; ended and unknown ids are passed over."""
+        """Ask that jobs be stopped, with all that they started. Does not wait;
+        ended and unknown ids are passed over."""
 
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
         """Name -> handle of those jobs that the platform still knows, queued, running or ended."""

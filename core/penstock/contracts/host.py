@@ -1,4 +1,5 @@
-"""Hosts: the living processes of ours beside which attempts run on this machine. Core makes them, executors drive them."""
+"""Hosts: the living processes of ours beside which attempts run on this machine.
+Core makes them, executors drive them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ HOST_CONTRACT = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostEvent:
-    """kind: `started`, `ended`, or `lost` (the host itself died). exit_code: of the attempt's process, -N for signal N."""
+    """kind: `started`, `ended`, or `lost` (the host itself died).
+    exit_code: of the attempt's process, -N for signal N."""
 
     kind: str
     name: str

@@ -1,4 +1,5 @@
-"""LogSink: the output of attempts, as bytes at offsets. Output of at most 32 KiB never comes here: the record has it."""
+"""LogSink: the output of attempts, as bytes at offsets.
+Output of at most 32 KiB never comes here: the record has it."""
 
 from __future__ import annotations
 

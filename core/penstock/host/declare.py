@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Declaration:
     """What a flow file declares, as data that crosses processes.
 
-    file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file set,
-    None for one that it removed; modules: files that it imported from its own folder; packages: versions of what it imported; doc: of the class.
+    file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file
+    set, None for one that it removed; modules: files that it imported from its own folder; packages: versions of what
+    it imported; doc: of the class.
     """
 
     __slots__ = ("doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters")

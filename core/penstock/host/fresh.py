@@ -1,6 +1,7 @@
 """`python -P -m penstock.host.fresh CONTROL FILE FLOW`: one attempt in an interpreter of its own, beside its host.
 
-The host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a fork would.
+The host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a
+fork would.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 class _Tee:
-    """Lays a pipe under descriptors 1 and 2 and reads both from threads, which pass the bytes on as they are and keep them."""
+    """Lays a pipe under descriptors 1 and 2 and reads both from threads,
+    which pass the bytes on as they are and keep them."""
 
     def __init__(self, at: tuple[str, str, str, str, int], sink: Callable[[], LogSink]) -> None:
         self._saved = (os.dup(1), os.dup(2))

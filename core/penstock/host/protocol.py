@@ -35,7 +35,8 @@ _PIECE = 1 << 18
 
 
 class Link:
-    """One end of the stream. Frames that arrive while a send has to wait are kept, so that two ends never block each other.
+    """One end of the stream. Frames that arrive while a send has to wait are kept,
+    so that two ends never block each other.
 
     descriptors: those that the other end has sent, in order.
     """

@@ -1,4 +1,5 @@
-"""Output of one attempt: every byte to the driver at once; short output into the record, long or slow into the log sink."""
+"""Output of one attempt: every byte to the driver at once;
+short output into the record, long or slow into the log sink."""
 
 from __future__ import annotations
 

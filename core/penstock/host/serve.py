@@ -1,4 +1,5 @@
-"""The host: one thread that forks (or execs) attempts, pumps their output, enforces time-outs, reaps and records deaths.
+"""The host: one thread that forks (or execs) attempts and pumps their output.
+It enforces time-outs, reaps and records deaths.
 
 It imports the flow file before anything else and makes the store's client before it forks, so that an attempt starts in
 about a millisecond with everything at hand. It starts no thread and no event loop, and it never loads an artifact.
@@ -42,7 +43,9 @@ _HARMLESS_THREADS = frozenset({"jemalloc_bg_thd"})
 class Child:
     """One running attempt."""
 
-    __slots__ = ("control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told")
+    __slots__ = (
+        "control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told",
+    )  # fmt: skip
 
     def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket.socket) -> None:
         self.name, self.message, self.pid, self.pump, self.control = name, message, pid, pump, control
@@ -179,7 +182,7 @@ class Server:
 
             reseed(self.seeded)
             status = run_attempt(message, self.world, control, self._libc)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - nothing of the child may go on in the host's code
             with contextlib.suppress(BaseException):
                 import traceback
 
@@ -356,7 +359,7 @@ def _finish_user_code(libc: Libc) -> None:
         signal.alarm(EXIT_WORK_S)
         try:
             atexit._run_exitfuncs()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - functions of the user's libraries
             sys.stderr.write(f"penstock: an atexit function failed: {type(error).__name__}: {error}\n")
         finally:
             signal.alarm(0)
@@ -422,7 +425,8 @@ def _death(code: int) -> str:
 def _silence_fork_warning() -> None:
     import warnings
 
-    warnings.filterwarnings("ignore", message=".*use of fork\\(\\) may lead to deadlocks.*", category=DeprecationWarning)
+    text = ".*use of fork\\(\\) may lead to deadlocks.*"
+    warnings.filterwarnings("ignore", message=text, category=DeprecationWarning)
 
 
 def serve(link: Link, server: Server) -> None:
@@ -437,7 +441,8 @@ def serve(link: Link, server: Server) -> None:
                 server.lock_fds += link.descriptors
                 server.open(header)
             elif command == "run":
-                server.start(header["name"], Message.of(json.loads(header["message"])), fresh=header.get("fresh", False))
+                message = Message.of(json.loads(header["message"]))
+                server.start(header["name"], message, fresh=header.get("fresh", False))
             elif command == "kill":
                 server.kill(header["name"])
             else:

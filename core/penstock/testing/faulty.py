@@ -1,4 +1,5 @@
-"""Backends that fail on purpose: they wrap a real one, count the calls of all processes of a run, and act at the chosen ones.
+"""Backends that fail on purpose: they wrap a real one, count the calls of all processes of a run,
+and act at the chosen ones.
 
     --datastore=penstock.testing.faulty:FaultyDatastore --faulty-datastore-root=FOLDER \\
     --faulty-datastore-count-file=FILE --faulty-datastore-crash-at=17
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 class Faults:
     """What happens at which call.
 
-    count_file: holds the number of calls so far; "" counts nothing. crash_at: the process that makes this call is killed
-    before it is done, crash_after: once it is done. fail_at: the call is refused. lose_at: it is done, but its answer is
-    lost. rate, seed: beside the plan, this share of calls is refused or loses its answer. Calls count from 1; 0 is none.
+    count_file: holds the number of calls so far; "" counts nothing. crash_at: the process that makes this call is
+    killed before it is done, crash_after: once it is done. fail_at: the call is refused. lose_at: it is done, but its
+    answer is lost. rate, seed: beside the plan, this share of calls is refused or loses its answer. Calls count from 1;
+    0 is none.
     """
 
     def __init__(
@@ -205,7 +207,9 @@ class FaultyMetadata(MetadataStore):
         """Counted."""
         return self.faults.around(lambda: self._inner.runs(flow, run=run, outcome=outcome, tags=tags, limit=limit))
 
-    def attempts(self, flow: str, run: str, *, step: str | None = None, place: str | None = None) -> Iterator[AttemptRow]:
+    def attempts(
+        self, flow: str, run: str, *, step: str | None = None, place: str | None = None
+    ) -> Iterator[AttemptRow]:
         """Counted."""
         return self.faults.around(lambda: self._inner.attempts(flow, run, step=step, place=place))
 

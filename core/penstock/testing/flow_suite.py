@@ -3,7 +3,8 @@
     class TestMyExecutor(FlowSuite):
         options = ("--executor=mine", "--mine-image=python:3.12")
 
-Each flow of `penstock.testing.flows` leaves its answer in the artifact `result`; the answers must be the same everywhere.
+Each flow of `penstock.testing.flows` leaves its answer in the artifact `result`; the answers must be the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -178,7 +179,8 @@ class FlowSuite:
         """SIGKILL it once the first items ran; whoever continues finds them done."""
         shutil.copy(FLOWS / "mended.py", folder)
         (folder / "mended").touch()
-        command = [sys.executable, "-m", "penstock", "run", "mended.py", "--run-id-file=id", f"--folder={folder}", *self.options]
+        command = [sys.executable, "-m", "penstock", "run", "mended.py", "--run-id-file=id"]
+        command += [f"--folder={folder}", *self.options]
         process = subprocess.Popen(command, env=self.environment(), stdin=subprocess.DEVNULL)
         until = time.monotonic() + LIMIT_S
         while "start" not in _text(folder / "ran") and process.poll() is None and time.monotonic() < until:

@@ -1,8 +1,8 @@
 """The isolated executor: jobs as strangers on this machine. What works here works in a container.
 
-Each job is its argv alone, run by an empty virtual environment, in a folder of its own, without PYTHONPATH or the caller's
-variables, with a clock that is an hour off. Jobs outlive the process that submitted them, so that another can adopt them;
-on demand they are started twice, taken for lost while they live, or killed.
+Each job is its argv alone, run by an empty virtual environment, in a folder of its own, without PYTHONPATH or the
+caller's variables, with a clock that is an hour off. Jobs outlive the process that submitted them, so that another can
+adopt them; on demand they are started twice, taken for lost while they live, or killed.
 
     --executor=penstock.testing.isolated_executor:IsolatedExecutor
 """
@@ -46,9 +46,9 @@ _KEEPER = 'cd "$1"; shift; "$@" >stdout 2>stderr </dev/null; echo $? >exit.part;
 class IsolatedExecutor(Executor):
     """See the module.
 
-    folder: where jobs keep their state, default one of the run below the temporary folder. twice, lost, killed: shares of
-    jobs (0 to 1) that are started a second time, reported lost while they may still run, killed soon after they start.
-    seed: chooses which. clock_shift_s: how far the clock of the jobs is off.
+    folder: where jobs keep their state, default one of the run below the temporary folder. twice, lost, killed: shares
+    of jobs (0 to 1) that are started a second time, reported lost while they may still run, killed soon after they
+    start. seed: chooses which. clock_shift_s: how far the clock of the jobs is off.
     """
 
     jobs_at = Reach.HOST

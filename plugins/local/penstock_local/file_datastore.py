@@ -22,9 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, TypeAlias
 
     from penstock.contracts.datastore import Bytes
+
+    Entries: TypeAlias = list[os.DirEntry[str]]  # inside the class `list` is a method
 
 _UNNAMED = getattr(os, "O_TMPFILE", 0)  # Linux; 0: every object is written beside its place
 _READ = os.O_RDONLY | os.O_CLOEXEC
@@ -217,30 +219,35 @@ class FileDatastore(Datastore):
             _write_all(fd, data)
             if self._durable:
                 os.fsync(fd)
-            source = f"/proc/self/fd/{fd}"
-            made = False
-            for _ in range(_TRIES):
-                try:
-                    # With a `src_dir_fd` (which an absolute path passes over) it is linkat, which follows the link in /proc.
-                    os.link(source, path, src_dir_fd=fd, follow_symlinks=True)
-                except FileExistsError:
-                    return False
-                except FileNotFoundError:
-                    if made and os.path.isdir(os.path.dirname(path)):
-                        break  # it is /proc that is not there
-                    self._make_folder(os.path.dirname(path))
-                    made = True
-                except OSError as error:
-                    if error.errno == errno.EXDEV:  # a folder of the store lies on another disk
-                        break
-                    raise
-                else:
-                    if self._durable:
-                        _sync_folder(os.path.dirname(path))
-                    return True
+            linked = self._link(fd, path)
         finally:
             os.close(fd)
-        return self._put_beside(path, data, replace=False)
+        return self._put_beside(path, data, replace=False) if linked is None else linked
+
+    def _link(self, fd: int, path: str) -> bool | None:
+        """Give an unnamed file its name; False where another has it, None where this can't be done here."""
+        source = f"/proc/self/fd/{fd}"
+        made = False
+        for _ in range(_TRIES):
+            try:
+                # With a `src_dir_fd` (an absolute path passes over it) it is linkat, which follows the link in /proc.
+                os.link(source, path, src_dir_fd=fd, follow_symlinks=True)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                if made and os.path.isdir(os.path.dirname(path)):
+                    return None  # it is /proc that is not there
+                self._make_folder(os.path.dirname(path))
+                made = True
+            except OSError as error:
+                if error.errno == errno.EXDEV:  # a folder of the store lies on another disk
+                    return None
+                raise
+            else:
+                if self._durable:
+                    _sync_folder(os.path.dirname(path))
+                return True
+        return None
 
     def _put_beside(self, path: str, data: Bytes, *, replace: bool) -> bool:
         """Write under a name that is no key, then rename (replace) or link (exclusive)."""
@@ -332,7 +339,7 @@ class FileDatastore(Datastore):
         except OSError as error:
             raise self._refusal(error) from error
 
-    def _entries(self, within: str) -> list[os.DirEntry[str]]:
+    def _entries(self, within: str) -> Entries:
         """What lies in the folder `within` (a prefix that ends in `/`, or empty), objects and folders alone."""
         if within and _BAD_PART.search(within[:-1]):
             return []

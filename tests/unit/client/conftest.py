@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock import keys, records, tags
 from penstock.artifacts import Artifacts
 from penstock.client import Client
@@ -43,7 +44,8 @@ class Stores:
 
 
 class Writer:
-    """Writes a run of `PetsFlow` (or of `source`) the way its attempts do. catalogue: keep rows as the scheduler does."""
+    """Writes a run of `PetsFlow` (or of `source`) the way its attempts do.
+    catalogue: keep rows as the scheduler does."""
 
     def __init__(self, stores, run, *, source=SOURCE, catalogue=True, origin=None, user="ann", started_s=1000.0,
                  decorators=None, **header):  # fmt: skip
@@ -73,7 +75,9 @@ class Writer:
         self.lease = Lease(self.stores.datastore, self.flow, self.run, "ann")
         self.lease.take(new=True)
 
-    def record(self, step, place="0", attempt=0, outcome=SUCCEEDED, to=(), kind="linear", width=None, values=None, **more):
+    def record(
+        self, step, place="0", attempt=0, outcome=SUCCEEDED, to=(), kind="linear", width=None, values=None, **more
+    ):
         artifacts = Artifacts(self.stores.datastore)
         rows = {name: artifacts.store(name, value) for name, value in (values or {}).items()}
         if kind == "foreach":
@@ -81,20 +85,20 @@ class Writer:
         transition = Transition(kind, to, width).data() if outcome == SUCCEEDED else None
         made = Record(
             flow=self.flow, run=self.run, step=step, place=place, attempt=attempt, outcome=outcome, token="t",
-            started_s=1000.0 + attempt, ended_s=1000.5 + attempt, artifacts=rows, transition=transition, host="here", **more,
+            started_s=1000.0 + attempt, ended_s=1000.5 + attempt, artifacts=rows, transition=transition, host="here",
+            **more,
         )  # fmt: skip
         self.put(made)
         return made
 
     def put(self, record):
         records.claim_record(self.stores.datastore, record)
-        self._row(
-            AttemptRow(
-                flow=self.flow, run=self.run, step=record.step, place=record.place, attempt=record.attempt,
-                outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s,
-                record=records.encode_record(record),
-            )  # fmt: skip
-        )
+        row = AttemptRow(
+            flow=self.flow, run=self.run, step=record.step, place=record.place, attempt=record.attempt,
+            outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s,
+            record=records.encode_record(record),
+        )  # fmt: skip
+        self._row(row)
 
     def parameters(self):
         return self.record("_parameters", to=["start"], values={"alpha": 3, "unit": "kg"})
@@ -107,7 +111,8 @@ class Writer:
 
     def failed(self, step, place="0", attempt=0, error="boom", **more):
         exception = {
-            "type": "ValueError", "message": error, "file": "petsflow.py", "line": 8, "source": "raise", "traceback": "T",
+            "type": "ValueError", "message": error, "file": "petsflow.py", "line": 8, "source": "raise",
+            "traceback": "T",
         }  # fmt: skip
         return self.record(step, place, attempt, outcome="failed", exception=exception, **more)
 

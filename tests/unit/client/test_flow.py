@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock.client import Metaflow
 from penstock.errors import NotFound
 from penstock.values import FAILED, SUCCEEDED

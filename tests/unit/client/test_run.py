@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from penstock import client as api
 from penstock.client import Run
 from penstock.errors import NamespaceMismatch, NotFound, UsageError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from penstock.client import DataArtifact, Task
 from penstock.contracts.logsink import LogStream
 from penstock.errors import NotFound, NotReadable, UsageError

@@ -1,4 +1,5 @@
-"""A switch, a switch into a switch, a loop in a foreach with other turns for each item, ways that meet without a join."""
+"""A switch, a switch into a switch, a loop in a foreach with other turns for each item,
+ways that meet without a join."""
 
 from penstock import FlowSpec, current, step
 

@@ -1,4 +1,5 @@
-"""Retries, catches and time-outs: what a failed attempt set is gone, what `@catch` keeps stays, a killed process counts."""
+"""Retries, catches and time-outs: what a failed attempt set is gone, what `@catch` keeps stays,
+a killed process counts."""
 
 import os
 import signal

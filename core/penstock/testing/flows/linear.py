@@ -13,7 +13,8 @@ class LinearFlow(FlowSpec):
 
     @step
     def start(self):
-        self.values = [None, True, 2**80, 0.5, "tëxt\n", b"\0\xff", (1, [2, {3}]), range(4), {"k": [1]}, frozenset("ab")]
+        self.values = [None, True, 2**80, 0.5, "tëxt\n", b"\0\xff", (1, [2, {3}])]
+        self.values += [range(4), {"k": [1]}, frozenset("ab")]
         self.big = bytes(range(256)) * 5000
         self.gone = 1
         self.kept = [1]

@@ -1,4 +1,5 @@
-"""The flow of the crash tests: nested foreach, retry, catch, switch, loop and joins. Every body that runs leaves a line."""
+"""The flow of the crash tests: nested foreach, retry, catch, switch, loop and joins.
+Every body that runs leaves a line."""
 
 import os
 
