@@ -245,8 +245,12 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
+# Kind -> how many arguments the constructor takes before its options: the run of an executor, the store of the others.
+_BEFORE_OPTIONS = {"executor": 1, "datastore": 0, "metadata": 1, "logging": 1}
+
+
 def _backend_of_class(kind: str, target: str) -> Backend:
-    """A backend from its class alone: keyword arguments of the constructor are its options."""
+    """A backend from its class alone: what its constructor takes as keywords are its options."""
     import dataclasses
     import inspect
     import re
@@ -257,10 +261,18 @@ def _backend_of_class(kind: str, target: str) -> Backend:
     cls = contracts.load(target)
     if not isinstance(cls, type):
         raise PluginError(f"{target} is no class", hint=f"--{kind}=path/to/file.py:Class")
-    fields = [
-        (one.name, one.annotation if one.annotation is not one.empty else "str", plugin.option(one.default, help=""))
+    taken = [
+        one
         for one in inspect.signature(cls).parameters.values()
-        if one.default is not one.empty
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    fields = [
+        (
+            one.name,
+            one.annotation if one.annotation is not one.empty else "str",
+            plugin.option(dataclasses.MISSING if one.default is one.empty else one.default, help=""),
+        )
+        for one in taken[_BEFORE_OPTIONS[kind] :]
     ]
     short = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
     return Backend(
@@ -268,6 +280,6 @@ def _backend_of_class(kind: str, target: str) -> Backend:
         name=short,
         contract=offered_contract(kind),
         summary=(cls.__doc__ or "").strip().partition("\n")[0],
-        options=dataclasses.make_dataclass(f"{name}Options", fields, frozen=True),
+        options=dataclasses.make_dataclass(f"{name}Options", fields, frozen=True, kw_only=True),
         target=target,
     )

@@ -25,14 +25,17 @@ class Sectioned(click.Option):
 
 
 class SettingOption(Sectioned):
-    """A setting; what is typed goes as text into the session, where the layers are laid over one another."""
+    """A setting; what is typed goes as text into the session, where the layers are laid over one another.
 
-    def __init__(self, setting: Option, section: str) -> None:
+    also: a second spelling.
+    """
+
+    def __init__(self, setting: Option, section: str, also: str = "") -> None:
         self.setting = setting
         flag = setting.flag
         truth = setting.base_type == "bool"
         super().__init__(
-            [f"{flag}/--no-{flag[2:]}" if truth else flag],
+            [f"{one}/--no-{one[2:]}" if truth else one for one in (flag, also) if one],
             section=section,
             help=setting.help + (f"  [{setting.default}]" if setting.default not in (None, False) else ""),
             metavar=None if truth else METAVARS.get(setting.base_type, "TEXT"),
