@@ -7,8 +7,7 @@ import time
 from penstock import keys, lease, records
 from penstock.continuation import read_header
 from penstock.contracts.executor import RunInfo
-from penstock.contracts.metadata import RunRow
-from penstock.driver import claim_outcome
+from penstock.driver import end_run
 from penstock.errors import RunFailed, UsageError
 from penstock.graph import Graph
 from penstock.launch import records_of
@@ -20,7 +19,7 @@ from penstock.values import CANCELLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from penstock import plan
     from penstock.contracts.datastore import Datastore
@@ -29,8 +28,11 @@ if TYPE_CHECKING:
 CANCEL_WAIT_S = 30.0
 
 
-def cancel_run(home: Home, flow: str, run: str) -> str:
-    """End a run from anywhere; returns the outcome that stands. Raises UsageError when it has ended."""
+def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> str:
+    """End a run from anywhere; returns the outcome that stands. Raises UsageError when it has ended.
+
+    note: takes remarks for the user.
+    """
     datastore = home.datastore
     read_header(datastore, flow, run)
     ended = records.read(datastore, keys.run_outcome(flow, run))
@@ -53,10 +55,10 @@ def cancel_run(home: Home, flow: str, run: str) -> str:
             f"{flow}/{run} was asked to end; its driver ({state}) has not answered yet",
             hint=f"flow runs {flow}   # it obeys at its next beat",
         )
-    return _cancel_orphaned(home, flow, run)
+    return _cancel_orphaned(home, flow, run, note)
 
 
-def _cancel_orphaned(home: Home, flow: str, run: str) -> str:
+def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None]) -> str:
     """Nobody drives it: take the lease, cancel the jobs that may still run elsewhere, say the outcome."""
     own = Lease(home.datastore, flow, run, user_name())
     own.take()
@@ -73,12 +75,7 @@ def _cancel_orphaned(home: Home, flow: str, run: str) -> str:
             names = _frontier_names(home.datastore, flow, run, known, past)
             executor.cancel(list(executor.adopt(names).values()))
             executor.close()
-        outcome, ended_s = claim_outcome(home.datastore, flow, run, CANCELLED, own.token, "cancelled from outside")
-        raw = records.encode("run", header)
-        home.metadata.write(
-            [RunRow(flow=flow, run=run, started_s=header["started_s"], ended_s=ended_s, outcome=outcome, header=raw)]
-        )
-        return outcome
+        return end_run(home, header, CANCELLED, own.token, "cancelled from outside", note)
     finally:
         own.release()
 

@@ -9,9 +9,11 @@ import sys
 import time
 
 from penstock import archive, keys, records, tags
+from penstock.catalogue import rebuild, write_index
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.metadata import RunRow, TagRow
 from penstock.contracts.reach import Reach
+from penstock.errors import BackendUnavailable
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from penstock import plan
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Executor
+    from penstock.contracts.metadata import Row
     from penstock.home import Home
     from penstock.host.declare import Declaration
     from penstock.host.pool import HostProcess
@@ -143,7 +146,7 @@ class Driver:
         rows: list[Any] = [RunRow(flow=flow, run=run, started_s=header["started_s"], header=raw)]
         rows += [TagRow(flow=flow, run=run, tag=tag) for tag in header["tags"]]
         rows += [TagRow(flow=flow, run=run, tag=tag, system=True) for tag in header["system_tags"]]
-        self.home.metadata.write(rows)
+        keep_rows(self.home, rows, self.console.note)
         self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
 
     def drive(
@@ -165,7 +168,9 @@ class Driver:
         info = RunInfo(flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note)
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
-        executors = {name: self.home.executor(name, info, self.home.settings.options("executor", name)) for name in names}
+        settings = self.home.settings
+        executors = {name: self.home.executor(name, info, settings.options("executor", name)) for name in names}
+        own_width = max(executor.max_workers for executor in executors.values())
         scheduler = Scheduler(
             graph=self.declaration.graph,
             run=run,
@@ -177,7 +182,7 @@ class Driver:
             steps=self.steps,
             lease=own,
             console=self.console,
-            max_workers=self.wishes.max_workers or self.home.settings.max_workers or max(executor.max_workers for executor in executors.values()),
+            max_workers=self.wishes.max_workers or settings.max_workers or own_width,
             on_failure=self.wishes.on_failure,
             max_num_splits=self.wishes.max_num_splits,
             given=header["parameters"],
@@ -279,15 +284,7 @@ class Driver:
     ) -> RunResult:
         flow, run, home = header["flow"], header["run"], self.home
         reason = "" if outcome == SUCCEEDED else ", ".join(map(str, scheduler.failed[:10]))
-        outcome, ended_s = claim_outcome(home.datastore, flow, run, outcome, own.token, reason)
-        raw = records.encode("run", header)
-        home.metadata.write(
-            [RunRow(flow=flow, run=run, started_s=header["started_s"], ended_s=ended_s, outcome=outcome, header=raw)]
-        )
-        if home.datastore.reach is Reach.ANYWHERE:
-            from penstock.catalogue import write_index
-
-            write_index(home.datastore, flow, run)
+        outcome = end_run(home, header, outcome, own.token, reason, self.console.note)
         code = 128 + self._signals[0] if self._signals else EXIT_CODES.get(outcome, 1)
         result = RunResult(
             flow=flow, run=run, outcome=outcome, failed=scheduler.failed, counts=scheduler.counts,
@@ -297,10 +294,29 @@ class Driver:
         return result
 
 
-def claim_outcome(
-    datastore: Datastore, flow: str, run: str, outcome: str, token: str, reason: str
-) -> tuple[str, float]:
-    """Say how the run ended; whoever said it first is right. Returns outcome and Unix time that stand."""
+def keep_rows(home: Home, rows: Sequence[Row], note: Callable[[str], None]) -> None:
+    """Write rows to the catalogue; one that was lost or damaged is made again first. It never stops a run."""
+    try:
+        if home.metadata.needs_rebuild():
+            rebuild(home.datastore, home.metadata)
+        home.metadata.write(rows)
+    except BackendUnavailable as error:
+        note(str(error))
+
+
+def end_run(
+    home: Home, header: Mapping[str, Any], outcome: str, token: str, reason: str, note: Callable[[str], None]
+) -> str:
+    """Say how the run ended; whoever said it first is right. Returns the outcome that stands."""
+    datastore, flow, run = home.datastore, header["flow"], header["run"]
     data = {"outcome": outcome, "token": token, "ended_s": time.time(), "reason": reason}
     _, standing = records.claim(datastore, keys.run_outcome(flow, run), "outcome", data)
-    return standing.get("outcome", outcome), standing.get("ended_s", data["ended_s"])
+    stands = {**data, **standing}
+    row = RunRow(
+        flow=flow, run=run, started_s=header["started_s"], ended_s=stands["ended_s"], outcome=stands["outcome"],
+        header=records.encode("run", header),
+    )  # fmt: skip
+    keep_rows(home, [row], note)
+    if datastore.reach is Reach.ANYWHERE:
+        write_index(datastore, flow, run)
+    return str(stands["outcome"])

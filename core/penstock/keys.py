@@ -163,12 +163,12 @@ def record_of(key: str) -> Pathspec | None:
 
 def name(quoted: str) -> str:
     """The name that `part` quoted. A hashed one comes back as it stands: the object holds its full text."""
-    if "=" not in quoted or (len(quoted) == 65 and quoted.startswith("=")):
+    if "=" not in quoted or is_hashed(quoted):
         return quoted
     raw = re.sub(rb"=([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), quoted.encode("ascii"))
     return raw.decode("utf-8", "surrogateescape")
 
 
-def flows_of(parts: Iterable[str]) -> list[str]:
-    """Names of flows from the folders below `runs/`, sorted."""
-    return sorted(name(found) for found in parts)
+def is_hashed(quoted: str) -> bool:
+    """Whether this part is the hash of a name that was too long."""
+    return len(quoted) == 65 and quoted.startswith("=")

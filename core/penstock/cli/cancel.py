@@ -25,6 +25,6 @@ def command(session: Session, *, run: str) -> int:
     header = read_header(session.home.datastore, flow, run_id)
     home = session.open_home(recorded=header["settings"])
     console = PlainConsole(quiet=session.quiet, script=session.script)
-    outcome = cancel_run(home, flow, run_id)
+    outcome = cancel_run(home, flow, run_id, console.note)
     console.note(f"{flow}/{run_id} {outcome}")
     return 0 if outcome == CANCELLED else 1

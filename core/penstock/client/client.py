@@ -7,6 +7,7 @@ import weakref
 
 from penstock import keys, records
 from penstock.artifacts import Artifacts
+from penstock.catalogue import DatastoreCatalogue, flow_names
 from penstock.client.history import History
 from penstock.client.namespace import get_namespace
 from penstock.errors import BackendUnavailable, NotFound, UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from penstock.client.run import Run
     from penstock.client.step import Step
     from penstock.client.task import Task
-    from penstock.contracts.metadata import RunRow
+    from penstock.contracts.metadata import MetadataStore, RunRow
 
 
 class Client:
@@ -135,13 +136,18 @@ class Client:
 
     # -- what the tree is made of
 
+    @property
+    def _metadata(self) -> MetadataStore:
+        """The catalogue; while it is lost or damaged, the datastore itself."""
+        found = self.stores.metadata
+        return DatastoreCatalogue(self.stores.datastore) if found.needs_rebuild() else found
+
     def flow_names(self) -> list[str]:
         """Names of all flows that have a run, sorted."""
         try:
-            found = sorted(self.stores.metadata.flows())
+            return sorted(self._metadata.flows())
         except BackendUnavailable:
-            found = []
-        return found or keys.flows_of(self.stores.datastore.list_folders(keys.RUNS))
+            return sorted(flow_names(self.stores.datastore))
 
     def run_rows(
         self,
@@ -153,10 +159,8 @@ class Client:
     ) -> Iterator[RunRow]:
         """Rows of runs, newest id first: one question to the catalogue; to the datastore where it can't be asked."""
         try:
-            yield from self.stores.metadata.runs(flow, outcome=outcome, tags=tags, limit=limit)
+            yield from self._metadata.runs(flow, outcome=outcome, tags=tags, limit=limit)
         except BackendUnavailable:
-            from penstock.catalogue import DatastoreCatalogue
-
             yield from DatastoreCatalogue(self.stores.datastore).runs(flow, outcome=outcome, tags=tags, limit=limit)
 
     def history(self, flow: str, run: str, row: RunRow | None = None) -> History:
@@ -181,7 +185,7 @@ class Client:
     def _exact(self, flow: str, run: str) -> History | None:
         """One row or one object, without looking at other runs."""
         try:
-            row = next(iter(self.stores.metadata.runs(flow, run=run, limit=1)), None)
+            row = next(iter(self._metadata.runs(flow, run=run, limit=1)), None)
         except BackendUnavailable:
             row = None
         if row is None and records.read(self.stores.datastore, keys.run_header(flow, run)) is None:
@@ -223,13 +227,14 @@ _default: Client | None = None
 
 def default_client() -> Client:
     """The client that objects use unless told otherwise: of the settings that hold in the working directory."""
-    global _default
+    global _default  # noqa: PLW0603 - one default client in a process
     if _default is None:
         _default = _DefaultClient()
     return _default
 
 
 def use_stores(stores: Stores | None) -> None:
-    """Let the default client read stores that are open already: inside a task, those of its run. None: settings again."""
-    global _default
+    """Let the default client read stores that are open already: inside a task, those of its run.
+    None: settings again."""
+    global _default  # noqa: PLW0603 - one default client in a process
     _default = None if stores is None else _DefaultClient.over(stores)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, TypeAlias
 
     from penstock.contracts.datastore import Datastore
@@ -20,7 +20,8 @@ METADATA_CONTRACT = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
-    """A run. started_s, ended_s: Unix time; outcome: None while no outcome was claimed; header: the run's header, JSON."""
+    """A run. started_s, ended_s: Unix time; outcome: None while no outcome was claimed;
+    header: the run's header, JSON."""
 
     flow: str
     run: str
@@ -87,7 +88,9 @@ class MetadataStore(ABC):
         """Runs, newest id first: of one flow or all, with this id, this outcome and every one of `tags`."""
 
     @abstractmethod
-    def attempts(self, flow: str, run: str, *, step: str | None = None, place: str | None = None) -> Iterator[AttemptRow]:
+    def attempts(
+        self, flow: str, run: str, *, step: str | None = None, place: str | None = None
+    ) -> Iterator[AttemptRow]:
         """Attempts of a run that have a record, in any order."""
 
     @abstractmethod
@@ -101,6 +104,22 @@ class MetadataStore(ABC):
     def flows(self) -> Iterator[str]:
         """Names of all flows that have a run, in any order."""
         yield from {row.flow for row in self.runs()}
+
+    def needs_rebuild(self) -> bool:
+        """Whether this catalogue was never filled from its datastore, was deleted or is damaged. Reads, never writes.
+
+        While it is so, core reads the datastore instead; the next run that starts calls `refill`.
+        """
+        return False
+
+    def refill(self, batches: Iterable[Sequence[Row]]) -> None:
+        """Take all rows of the datastore, batch by batch; a damaged catalogue is set aside before.
+
+        The batches are read from the datastore as they are asked for, so a lock that is taken before the first keeps
+        newer rows from being replaced by older ones. If it ends half-way, `needs_rebuild` stays true.
+        """
+        for rows in batches:
+            self.write(rows)
 
     def options(self) -> dict[str, Any]:
         """The keywords that open the same store in another process, as JSON. Never holds a secret."""

@@ -6,9 +6,11 @@ crosses a fork: each process opens its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from penstock.contracts.metadata import AttemptRow, MetadataStore, RunRow, TagRow
@@ -16,7 +18,7 @@ from penstock.errors import BackendMisconfigured, BackendUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
@@ -31,7 +33,8 @@ CREATE TABLE IF NOT EXISTS run (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS run_by_outcome ON run (flow, outcome, run);
 CREATE TABLE IF NOT EXISTS attempt (
-    flow TEXT, run TEXT, step TEXT, place TEXT, attempt INTEGER, outcome TEXT, started_s REAL, ended_s REAL, record BLOB,
+    flow TEXT, run TEXT, step TEXT, place TEXT, attempt INTEGER,
+    outcome TEXT, started_s REAL, ended_s REAL, record BLOB,
     PRIMARY KEY (flow, run, step, place, attempt)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tag (
@@ -80,7 +83,7 @@ class SqliteMetadata(MetadataStore):
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         except (sqlite3.DatabaseError, OSError) as error:
             raise self._explained(error) from error
         self._connection, self._owner = connection, os.getpid()
@@ -88,10 +91,68 @@ class SqliteMetadata(MetadataStore):
 
     def _explained(self, error: Exception) -> BackendUnavailable:
         self.close()
-        hint = ""
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            hint = f"mv {self.path} {self.path}.damaged   # it is made again from the datastore"
-        return BackendUnavailable(f"the catalogue {self.path}: {error}", hint=hint)
+        after = "; the next run fills a new one from the datastore" if _is_damage(error) else ""
+        return BackendUnavailable(f"the catalogue {self.path}: {error}{after}")
+
+    def needs_rebuild(self) -> bool:
+        """Whether the file is missing, damaged, or was never filled to the end: then its version is not set."""
+        try:
+            version = self._query("PRAGMA user_version", ())
+            self._query("SELECT count(*) FROM run", ())
+        except BackendUnavailable as error:
+            return _is_damage(error.__cause__)
+        return version != [(VERSION,)]
+
+    def refill(self, batches: Iterable[Sequence[Row]]) -> None:
+        """One transaction, begun before the first batch is asked for: other writers wait until it is done."""
+        with self._lock:
+            if self.path.exists() and self._is_damaged():
+                self._set_aside()
+        self._transaction(lambda connection: self._fill(connection, batches))
+
+    def _is_damaged(self) -> bool:
+        """Reads each page of the file."""
+        try:
+            return self._connect().execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
+        except BackendUnavailable as error:
+            return _is_damage(error.__cause__)
+        except sqlite3.DatabaseError as error:
+            return _is_damage(error)
+
+    def _fill(self, connection: sqlite3.Connection, batches: Iterable[Sequence[Row]]) -> None:
+        for rows in batches:
+            _insert(connection, rows)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """All or nothing. A file that turns out to be damaged is set aside: what it knew is in the datastore."""
+        with self._lock:
+            try:
+                self._committed(work)
+            except BackendUnavailable as error:
+                if _is_damage(error.__cause__):
+                    self._set_aside()
+                raise
+
+    def _committed(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        connection = self._connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            work(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.DatabaseError):  # the file is damaged, or nothing had begun
+                connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.DatabaseError):
+                raise self._explained(error) from error
+            raise
+
+    def _set_aside(self) -> None:
+        self.close()
+        aside = f"{self.path}.damaged-{time.time_ns()}"
+        for tail in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{self.path}{tail}", f"{aside}{tail}")
 
     def _query(self, text: str, values: Sequence[Any]) -> list[Any]:
         if not self.path.exists():
@@ -104,20 +165,7 @@ class SqliteMetadata(MetadataStore):
 
     def write(self, rows: Sequence[Row]) -> None:
         """One transaction."""
-        with self._lock:
-            connection = self._connect()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                for kind, (table, columns) in _COLUMNS.items():
-                    values = [tuple(getattr(row, name) for name in columns) for row in rows if isinstance(row, kind)]
-                    if values:
-                        marks = ",".join("?" * len(columns))
-                        connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
-                connection.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise self._explained(error) from error
+        self._transaction(lambda connection: _insert(connection, rows))
 
     def runs(
         self,
@@ -141,7 +189,9 @@ class SqliteMetadata(MetadataStore):
         for found in self._query(text, [*values, -1 if limit is None else limit]):
             yield RunRow(**dict(zip(_COLUMNS[RunRow][1], found, strict=True)))
 
-    def attempts(self, flow: str, run: str, *, step: str | None = None, place: str | None = None) -> Iterator[AttemptRow]:
+    def attempts(
+        self, flow: str, run: str, *, step: str | None = None, place: str | None = None
+    ) -> Iterator[AttemptRow]:
         """One query."""
         asked = {"flow": flow, "run": run, "step": step, "place": place}
         where = " AND ".join(f"{name} = ?" for name, value in asked.items() if value is not None)
@@ -157,20 +207,15 @@ class SqliteMetadata(MetadataStore):
 
     def forget(self, flow: str, run: str, tag: str | None = None) -> None:
         """One transaction."""
-        with self._lock:
-            connection = self._connect()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                if tag is not None:
-                    connection.execute("DELETE FROM tag WHERE flow = ? AND run = ? AND tag = ?", [flow, run, tag])
-                else:
-                    for table in ("run", "attempt", "tag"):
-                        connection.execute(f"DELETE FROM {table} WHERE flow = ? AND run = ?", [flow, run])
-                connection.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise self._explained(error) from error
+
+        def drop(connection: sqlite3.Connection) -> None:
+            if tag is not None:
+                connection.execute("DELETE FROM tag WHERE flow = ? AND run = ? AND tag = ?", [flow, run, tag])
+                return
+            for table in ("run", "attempt", "tag"):
+                connection.execute(f"DELETE FROM {table} WHERE flow = ? AND run = ?", [flow, run])
+
+        self._transaction(drop)
 
     def flows(self) -> Iterator[str]:
         """One query."""
@@ -185,3 +230,17 @@ class SqliteMetadata(MetadataStore):
         if self._connection is not None and self._owner == os.getpid():
             self._connection.close()
         self._connection = None
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    for kind, (table, columns) in _COLUMNS.items():
+        values = [tuple(getattr(row, name) for name in columns) for row in rows if isinstance(row, kind)]
+        if values:
+            marks = ",".join("?" * len(columns))
+            connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file's bytes are wrong, and not that it is busy, read-only or out of reach."""
+    wrong = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.DatabaseError) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in wrong
