@@ -1,7 +1,7 @@
 """The catalogue that needs no copies: it reads headers, records and tags where they stand, in any datastore.
 
-A finished run of a datastore that is far away is folded into one index, so that its 1,000 tasks cost a handful of requests.
-From the same rows any other catalogue is made again.
+A finished run of a datastore that is far away is folded into one index, so that its 1,000 tasks cost a handful of
+requests. From the same rows any other catalogue is made again.
 """
 
 from __future__ import annotations

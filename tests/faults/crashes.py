@@ -18,7 +18,7 @@ from penstock_local.file_datastore import FileDatastore
 
 FLOW = "ReferenceFlow"
 SOURCE = Path(records.__file__).parent / "testing" / "flows" / "reference.py"
-ANSWER = [(["a1", "a2"], 0, None), (["b1", "b2"], 2, "caught")]
+ANSWER = [(["a1", "a2"], 0, False), (["b1", "b2"], 2, True)]
 PATIENCE_S = 10.0  # in which every process of a dead run must be gone
 LIMIT_S = 120.0
 

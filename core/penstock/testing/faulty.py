@@ -21,7 +21,7 @@ from penstock.errors import BackendUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Any, BinaryIO, TypeVar
 
@@ -194,6 +194,14 @@ class FaultyMetadata(MetadataStore):
     def write(self, rows: Sequence[Row]) -> None:
         """Counted."""
         self.faults.around(lambda: self._inner.write(rows))
+
+    def needs_rebuild(self) -> bool:
+        """Counted."""
+        return self.faults.around(self._inner.needs_rebuild)
+
+    def refill(self, batches: Iterable[Sequence[Row]]) -> None:
+        """Counted."""
+        self.faults.around(lambda: self._inner.refill(batches))
 
     def runs(
         self,

@@ -69,7 +69,8 @@ class ReferenceFlow(FlowSpec):
     @step
     def outer_join(self, inputs):
         self.ran()
-        self.result = [(one.made, one.turns, one.failure and one.failure.exception) for one in inputs]
+        # whether it failed, not how: a crash in the last attempt says something else than the body
+        self.result = [(one.made, one.turns, one.failure is not None) for one in inputs]
         self.next(self.end)
 
     @step
