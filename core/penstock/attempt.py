@@ -174,8 +174,9 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
         if error is None:
             record.transition = _transition(step, binding, artifacts, record, caught=task.caught).data()
         record.artifacts = {**_stored(flow, binding, artifacts, lenient=error is not None), **record.artifacts}
-    except ArtifactError:
+    except ArtifactError as refusal:
         if error is None:
+            refusal.where = refusal.where or f"{step.file}:{step.next_line}"  # the body has ended; no frame tells its place
             raise
     if error is not None:
         raise error

@@ -54,7 +54,9 @@ def step(function: Any = None, *, start: bool = False, end: bool = False) -> Any
 
     def mark(marked: Any) -> Any:
         if not callable(marked):
-            raise FlowError(f"@step goes above a method, not {marked!r}", where=_caller())
+            raise FlowError(
+                f"@step goes above a method, not {marked!r}", where=_caller(), hint="@step, above def NAME(self):"
+            )
         marked.__penstock_step__ = True
         marked.__penstock_marks__ = frozenset(
             role for role, on in (("start", start), ("end", end)) if on
@@ -101,6 +103,10 @@ class StepDecorator:
         if function is None:
             return made
         made.__init__(**arguments)  # type: ignore[misc]
+        if not callable(function):
+            word = next(iter(cls.defaults), "")
+            hint = f"@{cls.name}({word}={function!r})" if word else f"@{cls.name}"
+            raise made.refuse(f"the argument {function!r} has no name", hint)
         return made(function)
 
     def __call__(self, function: F) -> F:

@@ -77,6 +77,9 @@ class Input:
     def __dir__(self) -> list[str]:
         return sorted(self._rows)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("an input of a join can't be kept: assign what is needed of it")
+
     def __repr__(self) -> str:
         return f"<Input from {self._step}: {', '.join(sorted(self._rows)) or 'no artifacts'}>"
 
@@ -275,6 +278,9 @@ class FlowSpec:
         """Steps, in the order of the graph."""
         return iter(self._graph.steps.values())
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a flow can't be kept: assign what is needed of it")
+
     def _bound(self) -> Binding:
         binding: Binding | None = self.__dict__.get("_binding")
         if binding is None:
@@ -311,15 +317,18 @@ class FlowSpec:
                     hint=f"assign a list to self.{foreach} before self.next",
                 )
             binding.items = items
-            binding.following = Transition("foreach", [_step_name(steps[0])], var=foreach)
+            binding.following = Transition("foreach", [self._named(steps[0])], var=foreach)
         elif num_parallel is not None:
             if not isinstance(num_parallel, int) or num_parallel < 1:
                 raise FlowError(f"num_parallel must be a whole number from 1, not {num_parallel!r}", where=where)
             binding.items = range(num_parallel)
-            binding.following = Transition("parallel", [_step_name(steps[0])], var="_parallel")
+            binding.following = Transition("parallel", [self._named(steps[0])], var="_parallel")
         else:
-            names = [_step_name(one) for one in steps]
+            names = [self._named(one) for one in steps]
             binding.following = Transition("linear" if len(names) == 1 else "split", names)
+
+    def _named(self, step: Any) -> str:
+        return _step_name(step, self._bound().graph, self.__dict__)
 
     def _attribute(self, name: str, where: str) -> Any:
         try:
@@ -330,7 +339,7 @@ class FlowSpec:
             ) from None
 
     def _chosen(self, steps: tuple[Any, ...], condition: str, where: str) -> str:
-        cases = {str(case): _step_name(target) for case, target in dict(steps[0]).items()}
+        cases = {str(case): self._named(target) for case, target in dict(steps[0]).items()}
         value = str(self._attribute(condition, where))
         if value not in cases:
             raise FlowError(
@@ -393,11 +402,17 @@ class FlowSpec:
         return f"<{type(self).__name__}{' in step ' + binding.step.name if binding else ''}>"
 
 
-def _step_name(step: Any) -> str:
+def _step_name(step: Any, graph: Graph, assigned_names: Iterable[str]) -> str:
     name = getattr(step, "__name__", None)
-    if not isinstance(name, str):
-        raise FlowError(f"self.next takes steps of the flow (self.name_of_step), not {step!r}")
-    return name
+    if isinstance(name, str) and name in graph.steps:
+        return name
+    hiding = sorted(set(assigned_names) & graph.steps.keys())
+    if hiding:
+        raise FlowError(
+            f"self.{hiding[0]} is a step, and the artifact of that name hides it",
+            hint=f"give the artifact another name than {hiding[0]!r}",
+        )
+    raise FlowError(f"self.next takes steps of the flow, not {step!r}", hint="self.next(self.name_of_a_step)")
 
 
 def bind(flow_class: type[FlowSpec], binding: Binding) -> FlowSpec:

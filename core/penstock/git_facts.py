@@ -32,18 +32,28 @@ class GitFacts:
     def result(self) -> dict[str, Any] | None:
         """`{"commit": hex, "dirty": bool}`; None outside a checkout or without git."""
         said: dict[str, str] = {}
-        for name, process in self._asked.items():
+        while self._asked:
+            name, process = self._asked.popitem()
             try:
                 out, _ = process.communicate(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+                _end(process)
                 continue
             if process.returncode == 0:
                 said[name] = out.decode("utf-8", "replace").strip()
         if "commit" not in said:
             return None
         return {"commit": said["commit"], "dirty": bool(said["dirty"]) if "dirty" in said else None}
+
+    def close(self) -> None:
+        """Nobody wants the answer any more."""
+        while self._asked:
+            _end(self._asked.popitem()[1])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def _in_a_checkout(folder: str) -> bool:

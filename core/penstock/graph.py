@@ -94,16 +94,26 @@ class Step:
 
 
 class Graph:
-    """A flow's steps in topological order, from `start` to `end`.
+    """A flow's steps in topological order, from `start` to `end`. file, line: of the class.
 
     A graph with faults can be made too: `graph_checks.problems` says what is wrong with it. Then `start` or `end` may
     name no step, and what is computed is incomplete.
     """
 
     def __init__(
-        self, name: str, steps: Iterable[Step], *, start: str = "start", end: str = "end", file: str = "", doc: str = ""
+        self,
+        name: str,
+        steps: Iterable[Step],
+        *,
+        start: str = "start",
+        end: str = "end",
+        file: str = "",
+        line: int = 1,
+        doc: str = "",
+        unmarked: Iterable[str] = (),
     ) -> None:
-        self.name, self.start, self.end, self.file, self.doc = name, start, end, file, doc
+        self.name, self.start, self.end, self.file, self.line, self.doc = name, start, end, file, line, doc
+        self.unmarked = frozenset(unmarked)  # methods without @step: not part of the graph, but of a message about it
         given = {step.name: step for step in steps}
         self.steps: dict[str, Step] = {name: given[name] for name in _ordered(given, start)}
         self._find_parents()
@@ -162,6 +172,7 @@ class Graph:
             "start": self.start,
             "end": self.end,
             "file": self.file,
+            "line": self.line,
             "doc": self.doc,
             "steps": [step.data() for step in self.steps.values()],
         }
@@ -170,7 +181,8 @@ class Graph:
     def of(cls, data: Mapping[str, Any]) -> Graph:
         """The inverse of `data`."""
         steps = [Step(**step) for step in data["steps"]]
-        return cls(data["name"], steps, start=data["start"], end=data["end"], file=data["file"], doc=data["doc"])
+        given = {name: data[name] for name in ("start", "end", "file", "line", "doc") if name in data}
+        return cls(data["name"], steps, **given)
 
 
 def _ordered(steps: Mapping[str, Step], start: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.errors import FlowError
-from penstock.graph import END, FANS, OPENERS, SWITCH
+from penstock.graph import END, FANS, OPENERS, PARALLEL, SWITCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check(graph: Graph) -> None:
 
 def problems(graph: Graph) -> list[Problem]:
     """Every fault that makes the graph unfit to run, the simplest first; later checks need the earlier ones kept."""
-    for checks in ((_ends,), (_names, _targets), (_reachable,), (_cycles,), (_nesting,)):
+    for checks in ((_ends,), (_names, _targets, _decorators), (_reachable,), (_cycles,), (_nesting,)):
         found = [problem for one in checks for problem in one(graph)]
         if found:
             return found
@@ -64,7 +64,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 def _ends(graph: Graph) -> Iterator[Problem]:
     if not graph.steps:
-        yield Problem(f"{graph.name} has no steps", graph.file, 1, "mark methods with @step")
+        yield Problem(f"{graph.name} has no steps", graph.file, graph.line, "mark methods with @step")
         return
     for role, name, hint in (
         ("begins", graph.start, "call the first step `start`, or mark it @step(start=True)"),
@@ -88,18 +88,27 @@ def _targets(graph: Graph) -> Iterator[Problem]:
         if step.name == graph.end and step.kind != END:
             yield _at(step, "is the last one and must not call self.next", "remove the call", at_next=True)
         for target in step.to:
-            if target not in graph.steps:
-                yield _at(step, f"goes to {target!r}, which is no step", _nearest(target, graph.steps), at_next=True)
-            elif target == step.name and step.kind != SWITCH:
-                way_out = f'self.next({{"again": self.{step.name}, "done": self...}}, condition="attribute")'
-                yield _at(step, "goes to itself", f"a loop needs a way out: {way_out}", at_next=True)
-            elif target == graph.start:
-                yield _at(step, f"goes back to the first step {target!r}", "a loop is a step that switches to itself",
-                          at_next=True)  # fmt: skip
-            elif step.kind in OPENERS and graph.steps[target].is_join:
-                yield _at(step, f"splits straight into the join {target!r}", "put a step between them", at_next=True)
+            wrong = _target(graph, step, target)
+            if wrong is not None:
+                yield _at(step, *wrong, at_next=True)
         if step.kind == SWITCH and step.to == (step.name,):
             yield _at(step, "switches to itself only: it never ends", "add a case that leaves", at_next=True)
+
+
+def _target(graph: Graph, step: Step, target: str) -> tuple[str, str] | None:
+    """What is wrong with one step that `self.next` names, and what to write."""
+    if target in graph.unmarked:
+        return f"goes to {target!r}, which is no step: it lacks @step", f"write @step above def {target}(self)"
+    if target not in graph.steps:
+        return f"goes to {target!r}, which is no step", _nearest(target, graph.steps)
+    if target == step.name and step.kind != SWITCH:
+        way_out = f'self.next({{"again": self.{step.name}, "done": self...}}, condition="attribute")'
+        return "goes to itself", f"a loop needs a way out: {way_out}"
+    if target == graph.start and target != step.name:
+        return f"goes back to the first step {target!r}", "a loop is a step that switches to itself"
+    if step.kind in OPENERS and graph.steps[target].is_join:
+        return f"splits straight into the join {target!r}", "put a step between them"
+    return None
 
 
 def _reachable(graph: Graph) -> Iterator[Problem]:
@@ -146,70 +155,77 @@ def _cycles(graph: Graph) -> Iterator[Problem]:
                 stack.append((target, iter(graph.steps[target].to)))
 
 
+def _decorators(graph: Graph) -> Iterator[Problem]:
+    """What a decorator can't stand on. From syntax alone no decorators are known."""
+    fed = {target for step in graph if step.kind == PARALLEL for target in step.to}
+    for step in graph:
+        names = {decorator["name"] for decorator in step.decorators}
+        if "catch" in names and step.kind in (SWITCH, *FANS):
+            what = "a switch" if step.kind == SWITCH else "a foreach"
+            yield _at(step, f"has @catch, but without the rest of its body nobody knows where {what} goes",
+                      "put @catch on the steps after it")  # fmt: skip
+        if "parallel" in names and step.name not in fed:
+            yield _at(step, "has @parallel, but no step leads to it by num_parallel",
+                      f"self.next(self.{step.name}, num_parallel=2)")  # fmt: skip
+
+
+Open = tuple[tuple[str, str], ...]  # (split, branch) pairs that are open, outermost first
+
+
 def _nesting(graph: Graph) -> Iterator[Problem]:
-    """Walk every way from the start with the splits that are open on it: each join must close exactly one."""
+    """Follow every way in topological order with the splits that are open on it: each join closes exactly one."""
     closed: dict[str, str] = {}  # split -> its join
-    opened: dict[str, tuple[tuple[str, str], ...]] = {}  # step -> (split, branch) pairs open when it is entered
-    waiting: list[tuple[str, tuple[tuple[str, str], ...], Step | None]] = [(graph.start, (), None)]
-    while waiting:
-        name, open_splits, came_from = waiting.pop()
-        step = graph.steps[name]
-        if step.is_join:
-            if not open_splits:
-                yield _at(step, "takes `inputs`, but no split or foreach is open there",
-                          f"def {name}(self): for a step that is no join")  # fmt: skip
-                return
-            split = open_splits[-1][0]
-            if closed.setdefault(split, name) != name:
-                yield _two_joins(graph, split, closed[split], name)
-                return
-            open_splits = open_splits[:-1]
-        if name in opened:
-            if opened[name] != open_splits and came_from is not None:
-                yield _mixed(graph, step, came_from, opened[name], open_splits)
-                return
-            continue
-        opened[name] = open_splits
-        if step.kind == END and open_splits:
-            split = open_splits[-1][0]
-            yield _at(step, f"is reached while the split of {split!r} is still open",
-                      "join first: a step with `inputs`, def join(self, inputs)")  # fmt: skip
+    arrivals: dict[str, list[tuple[Open, Step | None]]] = {name: [] for name in graph.steps}
+    arrivals[graph.start].append(((), None))
+    for step in graph:
+        ways = arrivals[step.name]
+        problem = _meeting(step, ways) or (_closing(graph, step, ways, closed) if step.is_join else None)
+        now_open = ways[0][0][:-1] if step.is_join else ways[0][0]
+        if problem is None and step.kind == END and now_open:
+            problem = _at(step, f"is reached while the split of {now_open[-1][0]!r} is still open",
+                          "join first: a step with `inputs`, def join(self, inputs)")  # fmt: skip
+        if problem is not None:
+            yield problem
             return
         for target in step.to:
-            if target != name:
-                now_open = (*open_splits, (name, target)) if step.kind in OPENERS else open_splits
-                waiting.append((target, now_open, step))
+            if target != step.name:
+                opened = (*now_open, (step.name, target)) if step.kind in OPENERS else now_open
+                arrivals[target].append((opened, step))
 
 
-def _two_joins(graph: Graph, split: str, one: str, other: str) -> Problem:
-    kind = "foreach" if graph.steps[split].kind in FANS else "split"
-    return _at(
-        graph.steps[split],
-        f"opens a {kind} that two joins close: {one!r} and {other!r}",
-        "let all its branches meet in one join",
-        at_next=True,
-    )
+def _closing(graph: Graph, join: Step, ways: list[tuple[Open, Step | None]], closed: dict[str, str]) -> Problem | None:
+    """What is wrong with the split that a join closes."""
+    if not ways[0][0]:
+        return _at(join, "takes `inputs`, but no split or foreach is open there",
+                   f"def {join.name}(self): for a step that is no join")  # fmt: skip
+    split = ways[0][0][-1][0]
+    if closed.setdefault(split, join.name) != join.name:
+        kind = "foreach" if graph.steps[split].kind in FANS else "split"
+        return _at(graph.steps[split], f"opens a {kind} that two joins close: {closed[split]!r} and {join.name!r}",
+                   "let all its branches meet in one join", at_next=True)  # fmt: skip
+    return None
 
 
-def _mixed(
-    graph: Graph,
-    step: Step,
-    came_from: Step,
-    one: tuple[tuple[str, str], ...],
-    other: tuple[tuple[str, str], ...],
-) -> Problem:
-    del graph
-    longer = max(one, other, key=len)
-    split = longer[-1][0] if longer else ""
-    if len(one) == len(other):
-        return _at(
-            step,
-            f"is reached by two branches of {split!r} but does not join them (it has no `inputs`)",
-            f"def {step.name}(self, inputs):",
-        )
-    return _at(
-        came_from,
-        f"goes to {step.name!r}, which is also reached with another number of open splits",
-        "joins must close what is open: nest them like brackets",
-        at_next=True,
-    )
+def _meeting(step: Step, ways: list[tuple[Open, Step | None]]) -> Problem | None:
+    """What is wrong with the ways that meet in a step."""
+    first, _ = ways[0]
+    for other, came_from in ways[1:]:
+        if len(other) != len(first):
+            return _at(
+                came_from or step,
+                f"goes to {step.name!r}, which is also reached with another number of open splits",
+                "joins must close what is open: nest them like brackets",
+                at_next=True,
+            )
+        one, two = (first[:-1], other[:-1]) if step.is_join else (first, other)
+        if step.is_join and first and first[-1][0] != other[-1][0]:
+            return _at(step, f"would close two splits at once: {first[-1][0]!r} and {other[-1][0]!r}",
+                       "each split needs a join of its own")  # fmt: skip
+        if one != two:
+            split = next(a[0] for a, b in zip(one, two, strict=True) if a != b)
+            return _at(
+                step,
+                f"is reached by two branches of {split!r} but does not join them (it has no `inputs`)",
+                f"def {step.name}(self, inputs):",
+            )
+    return None

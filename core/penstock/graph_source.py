@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+_LONGEST_SHOWN = 100  # characters of a line in a message
+
 
 def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
     """The graph of a class, inherited steps included. Raises FlowError where the source can't be had or read."""
@@ -41,8 +43,11 @@ def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
         for mark, marked in marks.items():
             if getattr(function, "__penstock_step__", None) and mark in getattr(function, "__penstock_marks__", ()):
                 marked.add(name)
-    file = next((step.file for step in steps), "")
-    return _graph(flow_class.__name__, steps, marks, file, (flow_class.__doc__ or "").strip())
+    file, line = _place_of(flow_class, next((step.file for step in steps), ""), trees)
+    members = [member for cls in flow_class.__mro__ for member in vars(cls).items()]
+    unmarked = [name for name, value in members if callable(value) and name not in functions]
+    doc = (flow_class.__doc__ or "").strip()
+    return _graph(flow_class.__name__, steps, marks, file=file, line=line, doc=doc, unmarked=unmarked)
 
 
 def graph_of_source(text: str, file: str, flow: str | None = None) -> Graph:
@@ -54,27 +59,31 @@ def graph_of_source(text: str, file: str, flow: str | None = None) -> Graph:
         raise FlowError(f"no flow {flow or ''} in {file}", where=file, hint="class MyFlow(FlowSpec): ...")
     steps = []
     marks: dict[str, set[str]] = {"start": set(), "end": set()}
+    unmarked = []
     for node in chosen.body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        for decorator in node.decorator_list:
-            if _called_name(decorator) == "step":
-                steps.append(_step(node, node.name, file))
-                for keyword in getattr(decorator, "keywords", ()):
-                    if keyword.arg in marks and getattr(keyword.value, "value", False):
-                        marks[keyword.arg].add(node.name)
-    return _graph(chosen.name, steps, marks, file, ast.get_docstring(chosen) or "")
+        mark = next((one for one in node.decorator_list if _called_name(one) == "step"), None)
+        if mark is None:
+            unmarked.append(node.name)
+            continue
+        steps.append(_step(node, node.name, file))
+        for keyword in getattr(mark, "keywords", ()):
+            if keyword.arg in marks and getattr(keyword.value, "value", False):
+                marks[keyword.arg].add(node.name)
+    doc = ast.get_docstring(chosen) or ""
+    return _graph(chosen.name, steps, marks, file=file, line=chosen.lineno, doc=doc, unmarked=unmarked)
 
 
-def _graph(name: str, steps: list[Step], marks: dict[str, set[str]], file: str, doc: str) -> Graph:
+def _graph(name: str, steps: list[Step], marks: dict[str, set[str]], **more: Any) -> Graph:
     for step in steps:
         if step.name in marks["end"] or (step.name == "end" and not marks["end"] and step.kind == ""):
             step.kind = END if step.kind == "" else step.kind
     if len(steps) == 1 and steps[0].kind in ("", END) and not marks["start"] and not marks["end"]:
         steps[0].kind = END
-        return Graph(name, steps, start=steps[0].name, end=steps[0].name, file=file, doc=doc)
+        return Graph(name, steps, start=steps[0].name, end=steps[0].name, **more)
     start, end = min(marks["start"], default="start"), min(marks["end"], default="end")
-    return Graph(name, steps, start=start, end=end, file=file, doc=doc)
+    return Graph(name, steps, start=start, end=end, **more)
 
 
 # ---------------------------------------------------------------------------------------------- sources
@@ -90,6 +99,21 @@ def _step_functions(flow_class: type[FlowSpec]) -> dict[str, FunctionType]:
             elif name in found:
                 del found[name]
     return found
+
+
+def _place_of(flow_class: type[FlowSpec], file: str, trees: dict[str, ast.Module]) -> tuple[str, int]:
+    """File and line of the class; 1 where its line can't be had."""
+    import sys
+
+    file = getattr(sys.modules.get(flow_class.__module__), "__file__", None) or file
+    tree = trees.get(file)
+    try:
+        tree = tree or _parsed(_source(file, flow_class.__name__), file)
+    except FlowError:
+        return file, 1
+    name = flow_class.__name__
+    lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name]
+    return file, lines[-1] if lines else 1
 
 
 def _source(file: str, flow: str) -> str:
@@ -108,10 +132,20 @@ def _source(file: str, flow: str) -> str:
 def _parsed(text: str, file: str) -> ast.Module:
     try:
         return ast.parse(text, file)
-    except SyntaxError as error:
-        raise FlowError(f"syntax error: {error.msg}", where=f"{file}:{error.lineno}") from error
-    except ValueError as error:
-        raise FlowError(f"{file} is no Python source: {error}", where=file) from error
+    except (SyntaxError, ValueError) as error:
+        raise syntax_error(error, file) from error
+
+
+def syntax_error(error: Exception, file: str) -> FlowError:
+    """What Python's parser said, with the line of the file that it means."""
+    hint = f"flow check {file}   # when it is mended"
+    line = getattr(error, "lineno", None)
+    if not line:  # null bytes, a broken encoding
+        return FlowError(f"{file} is no Python source: {error}", where=file, hint=hint)
+    file = getattr(error, "filename", None) or file
+    text = (getattr(error, "text", None) or "").strip()[:_LONGEST_SHOWN]
+    shown = f"\n    {line} |  {text}" if text else ""
+    return FlowError(f"syntax error: {getattr(error, 'msg', error)}{shown}", where=f"{file}:{line}", hint=hint)
 
 
 def _function_at(tree: ast.Module, name: str, line: int) -> Function | None:
@@ -228,7 +262,8 @@ def _keywords(call: ast.Call, refuse: Callable[..., FlowError]) -> dict[str | No
         if word not in ("foreach", "condition", "num_parallel"):
             raise refuse(f"self.next has no argument {word!r}", "it has: foreach, condition, num_parallel")
     if len(given) > 1:
-        raise refuse(f"self.next takes one of {', '.join(map(str, given))}, not several")
+        words = ", ".join(map(str, given))
+        raise refuse(f"self.next takes one of {words}, not several", "a step between them, for the other")
     return given
 
 

@@ -6,7 +6,7 @@ from penstock.errors import FlowError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 # Options of `flow run` and words of FlowSpec that a parameter must not hide.
@@ -160,6 +160,21 @@ class Parameter:
                 f"the default function of parameter {self.name!r} returned {found!r}, which is no {self.kind}",
                 where=self.where,
             ) from error
+
+
+def check_names(parameters: Iterable[Parameter]) -> None:
+    """Refuse two parameters whose options or variables would be one. Raises FlowError."""
+    found: dict[str, Parameter] = {}
+    for one in parameters:
+        spelt = one.name.replace("-", "_").lower()
+        other = found.setdefault(spelt, one)
+        if other is not one:
+            raise FlowError(
+                f"two parameters have the name {one.name!r}" if one.name == other.name else
+                f"the parameters {other.name!r} and {one.name!r} can't be told apart: capitals, - and _ do not count",
+                where=one.where,
+                hint=f"another name: Parameter('{one.name}_2', ...)",
+            )  # fmt: skip
 
 
 def _caller() -> str:

@@ -180,10 +180,16 @@ class Registry:
         cls = contracts.load(backend.target)
         contract = _contract(backend.kind)
         if not (isinstance(cls, type) and issubclass(cls, contract)):
-            raise PluginError(f"{backend.target} is no {contract.__name__}, so it can't be the {backend.kind}")
+            raise PluginError(
+                f"{backend.target} is no {contract.__name__}, so it can't be the {backend.kind}",
+                hint=f"class {backend.target.rpartition(':')[2]}({contract.__name__}): ...",
+            )
         missing = sorted(getattr(cls, "__abstractmethods__", ()))
         if missing:
-            raise PluginError(f"{backend.target} lacks {', '.join(missing)}, which a {contract.__name__} must have")
+            raise PluginError(
+                f"{backend.target} lacks {', '.join(missing)}, which a {contract.__name__} must have",
+                hint=f"def {missing[0]}(self, ...): ...",
+            )
         return cls
 
     def commands(self) -> list[tuple[Plugin, Command]]:

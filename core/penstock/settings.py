@@ -296,7 +296,9 @@ def read_toml(path: str, *, only_with: bytes = b"") -> dict[str, Any] | None:
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except ValueError as error:
-        raise SettingsError(f"{path} can't be read: {error}", where=path) from error
+        raise SettingsError(
+            f"{path} can't be read: {error}", where=path, hint="flow config   # says what holds, once it can be read"
+        ) from error
 
 
 # ----------------------------------------------------------------------------------------------- location
@@ -409,7 +411,8 @@ class Settings:
         """Jobs at once, None for the executor's default."""
         value: int | None = self.value(_core_option("max_workers"))
         if value is not None and value < 1:
-            raise UsageError(f"{self.origin_of('max_workers')}: at least one job must run at once, not {value}")
+            where = self.origin_of("max_workers")
+            raise UsageError(f"{where}: at least one job must run at once, not {value}", hint="--max-workers=4")
         return value
 
     # -- values

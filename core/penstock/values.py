@@ -71,6 +71,8 @@ def place_order(place: str) -> tuple[tuple[int, int], ...]:
     frames = []
     for frame in place.split("."):
         index, _, turn = frame.partition("~")
+        if not (index.isdecimal() and (turn or "0").isdecimal()):
+            raise ValueError(f"{place!r} is no task id, such as 0, 17 or 17.3")
         frames.append((int(index), int(turn or 0)))
     return tuple(frames)
 

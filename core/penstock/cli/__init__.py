@@ -35,13 +35,40 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
     from penstock.cli.session import Session
 
     session = session or Session()
-    words = command_first(arguments, COMMANDS, options_with_values())
+    words = list(arguments)
     try:
+        _check_process(session)
+        words = command_first(arguments, COMMANDS, options_with_values())
         code = group(session).main(words, prog_name=session.program, obj=session, standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001  the border of the program
         return exit_code_of(error, session, as_json="--json" in words)
+    finally:
+        session.close()
     return code if isinstance(code, int) else 0
+
+
+def _check_process(session: Session) -> None:
+    """Three open streams; SIGTERM ends us as Ctrl-C does. Raises SettingsError where the working folder is gone."""
+    if session.owns_process:
+        import signal
+
+        from penstock.cli.failure import Terminated
+
+        def end(*_: object) -> None:
+            raise Terminated
+
+        signal.signal(signal.SIGTERM, end)
+        for fd, name in enumerate(("stdin", "stdout", "stderr")):
+            if getattr(sys, name) is None:  # `flow runs >&-`: the next file that is opened would take its place
+                os.open(os.devnull, os.O_RDWR)
+                setattr(sys, name, open(fd, "w" if fd else "r", closefd=False, errors="backslashreplace"))  # noqa: SIM115
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        from penstock.errors import SettingsError
+
+        raise SettingsError("the working folder is gone", hint="cd FOLDER   # one that is there") from None
 
 
 def main_for_flow(flow_class: type[FlowSpec]) -> int:

@@ -40,13 +40,18 @@ class Command(click.Command):
         """Read twice. Raises UsageError for an option of a backend that is not chosen, or one that is given twice."""
         if not isinstance(ctx.obj, Session):
             ctx.obj = Session()
-        ctx.meta[_EXTRA] = list(self.extra_options(ctx, list(args)))
-        ctx.obj.flags.clear()
-        self._refuse_twice(ctx, args)
         try:
+            ctx.meta[_EXTRA] = list(self.extra_options(ctx, list(args)))
+            ctx.obj.flags.clear()
+            self._refuse_twice(ctx, args)
             return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            raise self._of_another_backend(ctx.obj, error.option_name) or error from None
+        except BaseException as error:
+            ctx.close()  # click closes a context only when it was made to the end: a host may have been started
+            if isinstance(error, click.UsageError):
+                error.ctx = error.ctx or ctx  # of some click forgets where it happened
+            if isinstance(error, click.NoSuchOption):
+                raise self._of_another_backend(ctx.obj, error.option_name) or error from None
+            raise
 
     def extra_options(self, ctx: click.Context, args: list[str]) -> Iterable[click.Parameter]:
         """Options that depend on the command line: here those of the chosen backends."""
@@ -85,7 +90,9 @@ class Command(click.Command):
         for kind, name in dict.fromkeys(chosen):
             backend = settings.declarations.choose(kind, name)
             for option in options_of(backend):
-                found.setdefault(option.flag, SettingOption(option, f"Settings of {_titled(backend)}"))
+                # A class named by its import target has no name that anybody typed: its kind names its options too.
+                also = f"--{kind}-{option.name.replace('_', '-')}" if ":" in name else ""
+                found.setdefault(option.flag, SettingOption(option, f"Settings of {_titled(backend)}", also))
         return list(found.values())
 
     def _refuse_twice(self, ctx: click.Context, args: list[str]) -> None:

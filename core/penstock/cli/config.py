@@ -36,10 +36,11 @@ def command(session: Session, *, key: str | None, as_json: bool) -> int:
 
         click.echo(json.dumps({"settings": rows}))
     elif key is not None:
-        click.echo(rows[0]["value"])
+        click.echo(_shown(rows[0]["value"]))
     else:
         cells = [[row["key"], _shown(row["value"]), row["origin"]] for row in rows]
-        click.echo(table(("setting", "value", "origin"), cells), nl=False)
+        for line in table(("setting", "value", "origin"), cells):
+            click.echo(line)
     return 0
 
 

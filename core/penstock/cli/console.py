@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from penstock.cli.failure import shown_place
+from penstock.cli.failure import forget_stream, shown_place
 from penstock.printable import printable, tame
 from penstock.values import LOST, ROOT_PLACE, SUCCEEDED
 
@@ -89,9 +89,11 @@ class PlainConsole:
     # -- lines
 
     def _next(self, result: RunResult) -> str:
-        if self._script:
-            return f"python {shown_place(result.file)} resume --origin-run-id={result.run}"
-        return f"flow resume {shown_place(result.file)} --origin-run-id={result.run}"
+        file = shown_place(result.file)
+        if not result.counts.get(SUCCEEDED) and not result.reused:  # nothing is there to take over
+            return f"python {file} run" if self._script else f"flow run {file}"
+        how = f"python {file} resume" if self._script else f"flow resume {file}"
+        return f"{how} --origin-run-id={result.run}"
 
     def _failed(self, record: Record, name: str, took: str) -> None:
         error = record.exception or {}
@@ -99,7 +101,8 @@ class PlainConsole:
         same = self._same.setdefault(cause, [])
         same.append(name)
         tries = f" after {record.attempt + 1} attempts" if record.attempt else ""
-        place = f"  {shown_place(error['file'])}:{error.get('line')}" if error.get("file") else ""
+        at = f"{error['file']}:{error.get('line')}" if error.get("file") else str(error.get("where", ""))
+        place = f"  {shown_place(at)}" if at else ""
         self._say(f"{name}  {record.outcome}{tries} ({took}){place}")
         if error.get("source") and len(same) == 1:
             self._say(f"    {error.get('line')} |  {error['source'].strip()}")
@@ -124,12 +127,15 @@ class PlainConsole:
 def write(stream: TextIO, data: bytes) -> None:
     """Bytes to a text stream, past its encoding; a notebook's streams have no bytes below."""
     below = getattr(stream, "buffer", None)
-    if below is None:
-        stream.write(data.decode("utf-8", "replace"))
-    else:
+    try:
+        if below is None:
+            stream.write(data.decode("utf-8", "replace"))
+        else:
+            stream.flush()
+            below.write(data)
         stream.flush()
-        below.write(data)
-    stream.flush()
+    except OSError:  # `flow run FILE | head`, a terminal that was closed, a full disk: the run goes on, unheard
+        forget_stream(stream.fileno())
 
 
 def _cause(record: Record) -> str:

@@ -90,7 +90,7 @@ def _write(file: str, found: dict[str, list[DataArtifact]], limit: int | None) -
     try:
         Path(file).write_bytes(raw)
     except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}", where="--file") from error
+        raise UsageError(f"{file} can't be written: {error.strerror}", where="--file", hint="--file=PATH") from error
 
 
 def _print(found: dict[str, list[DataArtifact]], limit: int) -> None:
@@ -108,7 +108,10 @@ def _text(artifact: DataArtifact, limit: int) -> str:
     try:
         return printable(pprint.pformat(artifact.data, width=100), lines=True)
     except ArtifactError as error:
-        return f"<{artifact.type}, {bytes_text(artifact.size)}: {printable(str(error))}>"
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001  the value's own `__repr__` may raise anything
+        reason = f"its repr raises {type(error).__name__}"
+    return f"<{artifact.type}, {bytes_text(artifact.size)}: {printable(reason)}>"
 
 
 def _say_what_is_missing(

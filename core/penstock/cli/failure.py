@@ -13,21 +13,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.cli.session import Session
 
-USAGE, FAILED, PIPE_CLOSED, INTERRUPTED = 2, 1, 128 + 13, 130
+USAGE, FAILED, PIPE_CLOSED, INTERRUPTED, TERMINATED = 2, 1, 128 + 13, 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM came while no run was driven; a driver has a handler of its own."""
+
+
+class PipeClosed(BaseException):
+    """A BrokenPipeError of standard output, under a name that click does not know: it would make an exit of it."""
 
 
 def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> int:
     """Tell the error on standard error (and, where a document was asked for, as one on standard output)."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else FAILED
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter's last flush has somewhere to go
+    if isinstance(error, BrokenPipeError | PipeClosed):
+        forget_stream(1)  # so that the interpreter's last flush has somewhere to go
         return PIPE_CLOSED
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        _say("interrupted")
-        return INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else FAILED
+    if isinstance(error, (KeyboardInterrupt, Terminated, click.Abort)):
+        terminated = isinstance(error, Terminated)
+        _say("terminated" if terminated else "interrupted")
+        return TERMINATED if terminated else INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return USAGE
@@ -44,12 +53,19 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
     return FAILED
 
 
+def forget_stream(fd: int) -> None:
+    """Nobody reads it any more: what is written from now on goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, fd)
+    os.close(nowhere)
+
+
 def _tell(message: str, where: str, hint: str, code: int, *, as_json: bool) -> int:
     if where:
         _say(shown_place(where) + ":")
-    _say(f"error: {message}")
+    _say(f"error: {shown_place(message)}")
     if hint:
-        _say(f"  next: {hint}")
+        _say(f"  next: {shown_place(hint)}")
     if as_json:
         import json
 
@@ -58,16 +74,22 @@ def _tell(message: str, where: str, hint: str, code: int, *, as_json: bool) -> i
     return code
 
 
-def shown_place(where: str) -> str:
-    """`file:line` with a file below the working directory by its relative path."""
-    here = os.getcwd() + os.sep
-    return where.removeprefix(here)
+def shown_place(text: str) -> str:
+    """`file:line`, or a text with paths, where those below the working directory are relative."""
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:  # it was removed
+        return text
+    return text.replace(here, "") if len(here) > 1 else text
 
 
 def _say(text: str) -> None:
     from penstock.printable import printable  # its patterns take a while to compile, and few commands fail
 
     data = (printable(text, lines=True) + "\n").encode(sys.stderr.encoding or "utf-8", "backslashreplace")
-    sys.stderr.flush()
-    sys.stderr.buffer.write(data)
-    sys.stderr.flush()
+    try:
+        sys.stderr.flush()
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()
+    except OSError:
+        forget_stream(2)

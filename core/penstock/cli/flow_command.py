@@ -144,7 +144,30 @@ def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options
     single = dict(_executor_for(home, text) for text in executor_for)
     if debug:
         single = {"*": (home.settings.executor, {})}
+    options["tags"] = _tags(options["tags"])
+    if options["run_id_file"] is not None:
+        _check_writable(options["run_id_file"])
     return Wishes(max_workers=home.settings.max_workers, executor_for=single, **options)
+
+
+def _tags(texts: Sequence[str]) -> list[str]:
+    from penstock.tag_text import tag_texts
+
+    try:
+        return tag_texts(texts)
+    except UsageError as error:
+        raise UsageError(error.message, where="--tag", hint=error.hint or "--tag=TEXT") from None
+
+
+def _check_writable(path: str) -> None:
+    """Said before the run begins; whoever waits for the file would wait for ever."""
+    folder, where = os.path.dirname(path) or os.curdir, "--run-id-file"
+    if os.path.isdir(path):
+        raise UsageError(f"{path} is a folder", where=where, hint=f"{where}={os.path.join(path, 'run-id')}")
+    if not os.path.isdir(folder):
+        raise UsageError(f"there is no folder {folder}", where=where, hint=f"mkdir -p {folder}")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise UsageError(f"{path} can't be written", where=where, hint=f"{where}=PATH, in a folder that is yours")
 
 
 def _executor_for(home: Home, text: str) -> tuple[str, tuple[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ import sys
 import click
 
 from penstock import entry_points
+from penstock.cli.failure import PipeClosed
 from penstock.cli.option import shared_options
 from penstock.cli.session import Session
 from penstock.errors import PluginError, UsageError
@@ -16,6 +17,7 @@ from penstock.nearest import hint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
+    from typing import Any
 
     from penstock.plugin import Command
     from penstock.registry import Plugin
@@ -38,6 +40,22 @@ COMMANDS = {
 
 class FlowGroup(click.Group):
     """Core's commands, then those of plugins; a plugin can't replace a command of core."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As click makes it. Raises PipeClosed."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command. Raises PipeClosed."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order of the help."""

@@ -55,7 +55,7 @@ class ParameterOption(Sectioned):
     def __init__(self, declaration: Mapping[str, Any], flow: str) -> None:
         self.declaration = declaration
         name = declaration["name"]
-        spelt = list(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
+        spelt = list(dict.fromkeys(f"--{one}" for one in (name, name.replace("_", "-"), name.replace("-", "_"))))
         default = declaration["default"]
         shown = "  [required]" if declaration["required"] else f"  [{default}]" if default is not None else ""
         optional_value = {"is_flag": False, "flag_value": "true"} if declaration["type"] == "bool" else {}

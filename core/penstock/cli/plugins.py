@@ -37,7 +37,8 @@ def command(session: Session, *, as_json: bool) -> int:
 
         click.echo(json.dumps({"plugins": rows}))
         return 0
-    click.echo(table(COLUMNS, [[str(row[column]) for column in COLUMNS] for row in rows]), nl=False)
+    for line in table(COLUMNS, [[str(row[column]) for column in COLUMNS] for row in rows]):
+        click.echo(line)
     return 0
 
 

@@ -27,6 +27,7 @@ class Session:
         self.flags: dict[str, str | None] = {}
         self.profile: str | None = None
         self.quiet = False
+        self._homes: list[Home] = []
         self.owns_process = False  # True: this process is ours alone, and may be replaced (`flow run --debug`)
 
     @property
@@ -52,7 +53,14 @@ class Session:
         """A home for a flow that changed the environment when it was imported, or for a run that goes on."""
         from penstock.home import Home
 
-        return Home.open(self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded)
+        home = Home.open(self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded)
+        self._homes.append(home)
+        return home
+
+    def close(self) -> None:
+        """Close the stores of every home that was opened."""
+        while self._homes:
+            self._homes.pop().close()
 
     def which_run(self, text: str) -> tuple[str, str]:
         """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""

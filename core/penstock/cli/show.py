@@ -10,6 +10,7 @@ import click
 from penstock import drawing
 from penstock.amounts import bytes_text, duration_text, moment_text
 from penstock.cli.command import Command
+from penstock.cli.failure import shown_place
 from penstock.cli.option import Nearest
 from penstock.cli.table import table
 from penstock.cli.target import target_of
@@ -77,7 +78,7 @@ def _graph(session: Session, file: str) -> Graph:
     from penstock.launch import declare
 
     if not Path(file).exists():
-        raise UsageError(f"no file {file}", where=file)
+        raise UsageError(f"no file {file}", where=file, hint="flow show FILE   # or: flow show Flow/latest")
     try:
         with declare(file, flow=session.flow) as opened:
             return opened.declaration.graph
@@ -139,7 +140,7 @@ def _slowest(step: StepView) -> str:
 
 def _failure_lines(failure: Failure) -> Iterator[str]:
     first, *others = failure.tasks
-    yield f"{first} failed" + (f": {failure.where}" if failure.where else "")
+    yield f"{first} failed" + (f": {shown_place(failure.where)}" if failure.where else "")
     source = (failure.exception or {}).get("source")
     if source:
         yield f"    {printable(source)}"
@@ -154,7 +155,8 @@ def _next_command(view: RunView) -> Iterator[str]:
     if view.status == "died":
         yield from ("", f"its scheduler died; go on with:  flow continue {spec}")
     elif view.failures and view.status != "running":
-        yield from ("", f"after mending it:  flow resume {view.header.get('file')} --origin-run-id={view.run}")
+        file = shown_place(str(view.header.get("file")))
+        yield from ("", f"after mending it:  flow resume {file} --origin-run-id={view.run}")
         yield f"its output:  flow logs {view.failures[0].tasks[0]}"
 
 

@@ -28,7 +28,7 @@ def target_of(session: Session, text: str) -> Target:
     elif session.flow is None and _is_run(parts[0]) and parts[0] not in client.flow_names():
         parts.insert(0, _flow_of(client, parts[0]))
     if len(parts) > 5:
-        raise UsageError(f"{text!r} is not of the form Flow/run/step/task/attempt")
+        raise UsageError(f"{text!r} is not of the form Flow/run/step/task/attempt", hint="flow runs")
     kind: type[Flow | Run | Step | Task] = (Flow, Run, Step, Task, Task)[len(parts) - 1]
     return kind("/".join(parts), _namespace_check=False, client=client)
 

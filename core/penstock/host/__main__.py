@@ -5,6 +5,7 @@ SOCKET: the inherited descriptor of the link to the driver.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -37,14 +38,17 @@ def main(arguments: list[str]) -> int:
     except PenstockError as error:
         reason = {"error": type(error).__name__, "message": error.message, "hint": error.hint, "where": error.where}
         link.send({"event": "refused", **reason})
+        link.close()
         return 1
     link.send({"event": "declared", **declaration.data()})
     server = Server(flow_class=flow_class, graph=graph, file=file, seeded=watch.seeded, tell=link.send)
     serve(link, server)
+    link.close()
     return 0
 
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):  # the flow file may have closed it
+        sys.stdout.flush()
     os._exit(status)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from penstock.errors import FlowError, PenstockError
 from penstock.graph import Graph
+from penstock.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
     from typing import Any
 
@@ -82,25 +85,26 @@ def _execute(path: str, stem: str) -> ModuleType:
         spec.loader.exec_module(module)
     except PenstockError:
         raise
-    except (Exception, SystemExit) as error:
-        raise _import_error(error, path) from error
+    except BaseException as error:  # the user's file may raise anything
+        raise _import_error(error, path, vars(module)) from error
     return module
 
 
-def _import_error(error: BaseException, path: str) -> FlowError:
-    """The user's line, and what to do."""
+def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> FlowError:
+    """The user's line, and what to do. names: what the file had defined by then."""
     import traceback
 
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     own = [frame for frame in frames if os.path.dirname(frame.filename) == os.path.dirname(path)]
-    last = own[-1] if own else frames[-1] if frames else None
+    last = own[-1] if own else None
     where = f"{last.filename}:{last.lineno}" if last is not None else path
-    if isinstance(error, SyntaxError):
-        return FlowError(f"syntax error: {error.msg}", where=f"{error.filename or path}:{error.lineno}")
-    if isinstance(error, FileNotFoundError) and not own:
-        return FlowError(f"no file {path}", where=path)
-    if isinstance(error, UnicodeDecodeError) or (isinstance(error, ValueError) and "null bytes" in str(error)):
-        return FlowError(f"{os.path.basename(path)} is no Python source: {error}", where=path)
+    text = _text_of(error)
+    if isinstance(error, SyntaxError | UnicodeDecodeError) or (isinstance(error, ValueError) and "null bytes" in text):
+        from penstock.graph_source import syntax_error
+
+        return syntax_error(error, path)
+    if isinstance(error, OSError) and not own:
+        return FlowError(f"{path} can't be read: {error.strerror}", where=path, hint=f"ls -l {path}")
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         beside = os.path.join(os.path.dirname(path), package)
@@ -112,7 +116,36 @@ def _import_error(error: BaseException, path: str) -> FlowError:
             where=where,
             hint='put what only a script should do below `if __name__ == "__main__":`',
         )
-    return FlowError(f"{type(error).__name__} while the file is imported: {error}", where=where)
+    if isinstance(error, ImportError):
+        text = re.sub(r" \(/[^()]*\)$", "", text)  # where a module lies tells nothing
+    shown = f"\n    {last.lineno} |  {last.line}" if last is not None and last.line else ""
+    hint = _missing_name(error, text, names) or f"python {path}   # shows every frame"
+    return FlowError(f"{type(error).__name__} while the file is imported" + (f": {text}" if text else "") + shown,
+                     where=where, hint=hint)  # fmt: skip
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  the user's own class
+        return ""
+
+
+def _missing_name(error: BaseException, text: str, names: Mapping[str, Any]) -> str:
+    """The name that was probably meant by one that is not there; empty where nobody can tell."""
+    import penstock
+
+    quoted = text.split("'")
+    if isinstance(error, NameError) and len(quoted) > 1:
+        near = nearest(quoted[1], {*names, *penstock.__all__})
+        if near in penstock.__all__ and near not in names:
+            return f"from penstock import {near}"
+    elif isinstance(error, ImportError) and len(quoted) > 1 and error.name:
+        module = sys.modules.get(error.name)
+        near = nearest(quoted[1], penstock.__all__ if module is penstock else dir(module))
+    else:
+        near = None
+    return f"did you mean {near!r}?" if near else ""
 
 
 def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
@@ -163,7 +196,10 @@ def graph_of(flow_class: type[FlowSpec]) -> Graph:
 def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], file: str) -> Declaration:
     """The declaration of an imported flow. before: the environment as it was before the import."""
     from penstock.attempt import parameters_of
+    from penstock.parameters import check_names
 
+    parameters = list(parameters_of(flow_class).values())
+    check_names(parameters)
     after = dict(os.environ)
     changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
     changed.update({name: None for name in before if name not in after})
@@ -172,7 +208,7 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], fi
         flow=graph.name,
         file=path,
         graph=graph,
-        parameters=[parameter.data() for parameter in parameters_of(flow_class).values()],
+        parameters=[parameter.data() for parameter in parameters],
         environ=changed,
         modules=_modules_below(os.path.dirname(path)),
         packages=_packages(),

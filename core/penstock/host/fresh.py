@@ -36,7 +36,8 @@ def main(control_fd: str, file: str, flow: str) -> int:
     world = World(
         flow_class=flow_class, graph=graph_of(flow_class), datastore=datastore, run=opened["run"], facts=opened["facts"]
     )
-    return run_attempt(Message.of(said["message"]), world, control, c_library)
+    with control:
+        return run_attempt(Message.of(said["message"]), world, control, c_library)
 
 
 def _line(control: socket.socket) -> dict[str, Any]:
