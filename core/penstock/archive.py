@@ -55,7 +55,9 @@ def get(datastore: Datastore, name: str) -> bytes:
     """An archive by its sha256. Raises KeyMissing, ChunkDamaged."""
     data = datastore.get(keys.code(name))
     if hashlib.sha256(data).hexdigest() != name:
-        raise ChunkDamaged(f"the code archive {keys.code(name)} is damaged")
+        raise ChunkDamaged(
+            f"the code archive {keys.code(name)} is damaged", hint="flow resume FILE   # a new run, with the code as it is now"
+        )
     return data
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from penstock import keys, lease, records
+from penstock import keys, lease, plan, records
 from penstock.continuation import read_header
 from penstock.contracts.executor import RunInfo
 from penstock.driver import end_run
 from penstock.errors import RunFailed, UsageError
 from penstock.graph import Graph
-from penstock.launch import records_of
+from penstock.launch import records_of, standing_of
 from penstock.lease import Lease
 from penstock.placement import step_plans
 from penstock.scheduler import job_name, known_of
@@ -19,10 +19,8 @@ from penstock.values import CANCELLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from penstock import plan
-    from penstock.contracts.datastore import Datastore
     from penstock.home import Home
 
 CANCEL_WAIT_S = 30.0
@@ -64,35 +62,21 @@ def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None
     own.take()
     try:
         header = read_header(home.datastore, flow, run)
-        known, past = known_of(records_of(home.datastore, flow, run))
+        graph, found = Graph.of(header["graph"]), records_of(home.datastore, flow, run)
+        _, past = known_of(found)
+        names = [
+            job_name(flow, run, *ready.task, past[ready.task].total if ready.task in past else 0)
+            for ready in plan.taken(graph, standing_of(found))[1]
+        ]
         wishes = {step: (name, options) for step, (name, options) in header["executor_for"].items()}
-        steps = step_plans(Graph.of(header["graph"]), home, wishes)
+        steps = step_plans(graph, home, wishes)
         info = RunInfo(flow=flow, run=run, user=header["user"])
         for name in {step.executor for step in steps.values()}:
             if home.executor_class(name).starts_once:
                 continue
             executor = home.executor(name, info, home.settings.options("executor", name))
-            names = _frontier_names(home.datastore, flow, run, known, past)
             executor.cancel(list(executor.adopt(names).values()))
             executor.close()
         return end_run(home, header, CANCELLED, own.token, "cancelled from outside", note)
     finally:
         own.release()
-
-
-def _frontier_names(
-    datastore: Datastore,
-    flow: str,
-    run: str,
-    known: Mapping[tuple[str, str], str],
-    past: Mapping[tuple[str, str], plan.Past],
-) -> list[str]:
-    """Names of the jobs that a dead driver may have left: attempts that somebody owns and that have no record."""
-    names = []
-    for found in datastore.list(keys.tasks_prefix(flow, run)):
-        *_, step, place, file = found.key.split("/")
-        number, _, kind = file.partition(".")
-        task = (keys.name(step), keys.name(place))
-        if kind == "owner" and task not in known and int(number) >= (past[task].total if task in past else 0):
-            names.append(job_name(flow, run, *task, int(number)))
-    return names

@@ -17,6 +17,7 @@ from penstock.errors import BackendUnavailable
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
+from penstock.jobs import JobsElsewhere, JobsHere, Wake
 from penstock.scheduler import FINISH, Scheduler
 from penstock.user_name import user_name
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from penstock import plan
-    from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Executor
     from penstock.contracts.metadata import Row
     from penstock.home import Home
     from penstock.host.declare import Declaration
     from penstock.host.pool import HostProcess
+    from penstock.jobs import Jobs
     from penstock.lease import Lease
     from penstock.placement import ExecutorFor, StepPlan
+    from penstock.scheduler import At
     from penstock.scheduler import Console as LoopConsole
 
     class Console(LoopConsole, Protocol):
@@ -157,6 +159,7 @@ class Driver:
         *,
         known: Mapping[tuple[str, str], str],
         past: Mapping[tuple[str, str], plan.Past],
+        awaited: Mapping[tuple[str, str], At] | None = None,
         continues: bool = False,
     ) -> RunResult:
         """From the lease to the outcome."""
@@ -164,13 +167,18 @@ class Driver:
         flow, run = header["flow"], header["run"]
         opened = self._opened(header)
         names = {step.executor for step in self.steps.values()}
-        hosts = self._hosts(names, host, opened, own)
+        wake = Wake()
+        hosts = self._hosts(names, host, opened, own, wake)
         info = RunInfo(flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note)
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
         settings = self.home.settings
         executors = {name: self.home.executor(name, info, settings.options("executor", name)) for name in names}
         own_width = max(executor.max_workers for executor in executors.values())
+        jobs: dict[str, Jobs] = {
+            name: JobsHere(executor) if executor.uses_hosts else JobsElsewhere(executor, wake.call)
+            for name, executor in executors.items()
+        }
         scheduler = Scheduler(
             graph=self.declaration.graph,
             run=run,
@@ -178,7 +186,8 @@ class Driver:
             metadata=self.home.metadata,
             logging=self.home.logging,
             observers=observers,
-            executors=executors,
+            jobs=jobs,
+            wake=wake,
             steps=self.steps,
             lease=own,
             console=self.console,
@@ -188,6 +197,7 @@ class Driver:
             given=header["parameters"],
             known=known,
             past=past,
+            awaited=awaited,
             command=self._command(executors, opened),
             on_parameters=lambda: self._write_run_id(run),
             continues=continues,
@@ -197,9 +207,10 @@ class Driver:
             with self._heed_signals(scheduler):
                 outcome = scheduler.loop()
         finally:
-            for executor in executors.values():
-                executor.close()
+            for one in jobs.values():
+                one.close()
             hosts.close()
+            wake.close()
         result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
         observers.run_finished(flow, run, result.outcome)
         observers.close()
@@ -220,12 +231,12 @@ class Driver:
             },
         }
 
-    def _hosts(self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease) -> Any:
+    def _hosts(self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake) -> Any:
         if any(self.home.executor_class(name).in_process for name in names):
             flow_class = import_flow(self.declaration.file, self.declaration.flow)
             graph = graph_of(flow_class)
             return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
-        return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note)
+        return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
 
     def _show(self, name: str, stream: str, data: bytes) -> None:
         at = self._hosts_by_name(name)
@@ -265,7 +276,7 @@ class Driver:
                 os._exit(128 + number)
             self._signals.append(number)
             scheduler.please_stop()
-            if any(executor.in_process for executor in scheduler.executors.values()):
+            if any(jobs.executor.in_process for jobs in scheduler.jobs.values()):
                 raise KeyboardInterrupt  # the step that runs is this very call's caller
 
         try:

@@ -22,7 +22,7 @@ from penstock.which_run import which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from penstock.contracts.datastore import Datastore
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.flow import FlowSpec
     from penstock.home import Home
     from penstock.host.pool import HostProcess
+    from penstock.scheduler import At
     from penstock.values import Record
 
 
@@ -38,22 +39,30 @@ class Opened:
 
     def __init__(self, host: HostProcess, git: GitFacts) -> None:
         self.host, self._git = host, git
-        self.declaration = host.declaration()
+        try:
+            self.declaration = host.declaration()
+        except BaseException:  # Ctrl-C while a slow file is imported, too
+            host.kill()
+            git.close()
+            raise
 
     def __enter__(self) -> Opened:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.host.close()
+        self._git.close()
 
     def run(self, home: Home, parameters: Mapping[str, str], wishes: Wishes, console: Console) -> RunResult:
         """Run the flow to its end. Errors before the first record is written are raised as such."""
-        return self._begin(home, parameters, wishes, console, origin=None, taken=())
+        return self._begin(home, parameters, wishes, console, origin=None)
 
     def resume(
         self, home: Home, wishes: Wishes, console: Console, *, origin: str | None = None, step: str | None = None
     ) -> RunResult:
-        """A new run that takes the finished tasks of `origin` (default: the latest run), except `step` and what follows.
+        """A new run that takes the finished tasks of `origin`, except `step` and what follows.
+
+        origin: default the latest run.
 
         Raises UsageError when there is no such run or step, RunDriven when the origin still runs.
         """
@@ -64,14 +73,18 @@ class Opened:
         state = lease.state(datastore, flow, origin)
         if state.alive:
             raise UsageError(
-                f"{flow}/{origin} still runs: driven by {state}", hint=f"flow cancel {flow}/{origin}   # to end it first"
+                f"{flow}/{origin} still runs: driven by {state}",
+                hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
-        standing = {
-            task: (one, records.key_of(one))
-            for task, attempts in records.fold(records_of(datastore, flow, origin)).items()
-            if (one := records.standing(attempts)) is not None
+        found, following = plan.taken(graph, standing_of(records_of(datastore, flow, origin)), step)
+        ready = {one.task for one in following}
+        redone = frozenset() if step is None else plan.after(graph, step)
+        awaited = {
+            at[2:4]: at
+            for at in records.list_owned(datastore, flow, origin)
+            if at[2:4] in ready and at[2] not in redone
         }
-        return self._begin(home, {}, wishes, console, origin=origin, taken=plan.taken(graph, standing, step))
+        return self._begin(home, {}, wishes, console, origin=origin, taken=found, awaited=awaited)
 
     def _begin(
         self,
@@ -81,7 +94,8 @@ class Opened:
         console: Console,
         *,
         origin: str | None,
-        taken: Sequence[Record],
+        taken: Sequence[Record] = (),
+        awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
         declaration, datastore = self.declaration, home.datastore
         steps = step_plans(declaration.graph, home, wishes.executor_for)
@@ -97,7 +111,7 @@ class Opened:
             if origin is not None:
                 taken = _claim_taken(datastore, declaration.flow, run, taken)
             known = {(record.step, record.place): records.key_of(record) for record in taken}
-            return driver.drive(own, header, self.host, known=known, past={})
+            return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited)
         finally:
             own.release()
 
@@ -123,6 +137,15 @@ def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[Reco
     key = keys.taken(flow, run)
     datastore.put(key, records.encode_bundle(found))
     return list(records.decode_bundle(datastore.get(key), key))
+
+
+def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, str]]:
+    """The success and its key, of each task that has one."""
+    return {
+        task: (one, records.key_of(one))
+        for task, attempts in records.fold(found).items()
+        if (one := records.standing(attempts)) is not None
+    }
 
 
 def records_of(datastore: Datastore, flow: str, run: str) -> list[Record]:

@@ -126,8 +126,10 @@ class Plan:
         return without_turn(record.place), split.to.index(step.split_branches[-1])
 
 
-def taken(graph: Graph, standing: Mapping[tuple[str, str], tuple[Record, str]], again: str | None) -> list[Record]:
-    """Which successes of an origin a resumed run takes: the fold of the new graph over the origin's records.
+def taken(
+    graph: Graph, standing: Mapping[tuple[str, str], tuple[Record, str]], again: str | None = None
+) -> tuple[list[Record], list[Ready]]:
+    """The fold of a graph over the successes of a run: those that a resumed run takes, and what comes next.
 
     standing: success and key by task; again: step that runs again with everything after it. A task whose `self.next`
     no longer fits the graph counts as not done, and so does everything that only it made ready.
@@ -135,15 +137,17 @@ def taken(graph: Graph, standing: Mapping[tuple[str, str], tuple[Record, str]], 
     redone = after(graph, again) if again is not None else frozenset()
     plan = Plan(graph)
     found: list[Record] = []
+    following: list[Ready] = []
     waiting = plan.begin()
     while waiting:
         ready = waiting.pop()
         done = standing.get(ready.task)
         if done is None or ready.step in redone or not _fits(graph, done[0]):
+            following.append(ready)
             continue
         found.append(done[0])
         waiting += plan.add(*done)
-    return found
+    return found, following
 
 
 def after(graph: Graph, step: str) -> frozenset[str]:

@@ -142,6 +142,22 @@ def list_records(store: Datastore, flow: str, run: str) -> Iterator[str]:
             yield found.key
 
 
+def list_owned(store: Datastore, flow: str, run: str) -> Iterator[tuple[str, str, str, str, int]]:
+    """Attempts that a job elsewhere has claimed and that have no record yet, in any order: one listing.
+
+    Each as flow, run, step, place and number of the attempt.
+    """
+    owned: set[str] = set()
+    recorded: set[str] = set()
+    for found in store.list(keys.tasks_prefix(flow, run)):
+        stem, _, kind = found.key.rpartition(".")
+        if kind in ("owner", "record"):
+            (owned if kind == "owner" else recorded).add(stem)
+    for stem in owned - recorded:
+        *_, step, place, number = stem.split("/")
+        yield flow, run, keys.name(step), keys.name(place), int(number)
+
+
 def fold(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
     """Records by task (step, place), attempts in order."""
     tasks: dict[tuple[str, str], list[Record]] = {}
@@ -190,5 +206,5 @@ def open_format(store: Datastore, *, write: bool) -> None:
     except ChunkDamaged as error:
         raise StoreVersion(
             f"{store.label} is not a store of penstock: its file `format` reads {raw[:40]!r}",
-            hint="flow run FILE --datastore-root=FOLDER   # another folder",
+            hint="flow config   # which setting names it; choose another place",
         ) from error

@@ -20,23 +20,27 @@ from penstock.contracts.executor import Job, JobState, Mount
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.metadata import AttemptRow
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendUnavailable, JobRejected, KeyMissing
+from penstock.errors import BackendUnavailable, KeyMissing
+from penstock.jobs import ENDED, REJECTED, REMARK, TAIL
 from penstock.plan import Plan, Ready
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Protocol
+    from typing import Any, Protocol, TypeAlias
 
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Executor, JobStatus
     from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
     from penstock.graph import Graph
+    from penstock.jobs import JobEvent, Jobs, Wake
     from penstock.lease import Lease
     from penstock.observers import Observers
     from penstock.placement import StepPlan
+
+    At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
 
     class Console(Protocol):
         """What the loop tells people; `cli/console.py` has the one that prints."""
@@ -49,8 +53,8 @@ if TYPE_CHECKING:
 
 CATALOGUE_BATCH = 50  # records a write: fixed by count, not by the clock, so that a run makes the same calls each time
 WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clock and at signals
-UNAVAILABLE_WAIT_S = 5.0
 REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
+LIST_EVERY_S = 60.0
 SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
 DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
 
@@ -59,14 +63,19 @@ ON_FAILURE = (FINISH, FAIL_FAST, CONTINUE)
 
 
 class _Running:
-    """A job on its way."""
+    """An attempt on its way. look_at: when to look for its record, where no job of ours will tell; 0 while one will.
 
-    __slots__ = ("attempt", "executor", "job_id", "look_at", "message", "name", "ready", "token")
+    awaited: the origin's attempt that is awaited in place of a job; tail: what the platform kept of its output,
+    None while nobody asked for it; verdict: what the end of its job means.
+    """
 
-    def __init__(self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, token: str) -> None:
-        self.ready, self.attempt, self.name, self.executor, self.token = ready, attempt, name, executor, token
-        self.job_id = ""
-        self.look_at = 0.0  # when to look for the record of a job that is over without one
+    __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "ready", "reason", "tail", "verdict")
+
+    def __init__(self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None) -> None:
+        self.ready, self.attempt, self.name, self.executor, self.awaited = ready, attempt, name, executor, awaited
+        self.look_at = 0.0
+        self.tail: str | None = None
+        self.verdict = self.reason = ""
 
 
 class Scheduler:
@@ -87,7 +96,8 @@ class Scheduler:
         metadata: MetadataStore,
         logging: LogSink,
         observers: Observers,
-        executors: Mapping[str, Executor],
+        jobs: Mapping[str, Jobs],
+        wake: Wake,
         steps: Mapping[str, StepPlan],
         lease: Lease,
         console: Console,
@@ -97,12 +107,14 @@ class Scheduler:
         given: Mapping[str, str] | None = None,
         known: Mapping[tuple[str, str], str] | None = None,
         past: Mapping[tuple[str, str], plan.Past] | None = None,
+        awaited: Mapping[tuple[str, str], At] | None = None,
         command: Callable[[str], tuple[str, ...]] | None = None,
         on_parameters: Callable[[], None] = lambda: None,
         continues: bool = False,
     ) -> None:
         self.flow, self.run_id, self.graph = graph.name, run, graph
-        self.datastore, self.metadata, self.executors, self.steps = datastore, metadata, executors, steps
+        self.datastore, self.metadata, self.jobs, self.steps = datastore, metadata, jobs, steps
+        self.wake = wake
         self.logging, self.observers = logging, observers
         self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
         self.max_num_splits, self.given = max_num_splits, dict(given or {})
@@ -114,7 +126,8 @@ class Scheduler:
         self._later: list[tuple[float, int, Ready]] = []
         self._order = itertools.count()
         self._running: dict[str, _Running] = {}
-        self._by_job: dict[tuple[str, str], str] = {}
+        self._awaited = dict(awaited or {})
+        self._listed_at = time.monotonic()
         self._rows: list[AttemptRow] = []
         self._constants: str | None = None
         self._stopped = False  # nothing new is launched
@@ -150,6 +163,7 @@ class Scheduler:
     def please_stop(self) -> None:
         """For signal handlers: the loop stops at its next turn."""
         self._asked_to_stop = True
+        self.wake.call()
 
     def stop(self) -> None:
         """Launch nothing more, cancel what runs, and end as cancelled."""
@@ -160,10 +174,17 @@ class Scheduler:
         self._stopped = True
         self._ready.clear()
         self._later.clear()
-        for name, executor in self.executors.items():
-            ids = [one.job_id for one in self._running.values() if one.executor == name and one.job_id]
-            if ids:
-                executor.cancel(ids)
+        for executor, names in self._names_by_executor().items():
+            self.jobs[executor].cancel(names)
+        for running in [one for one in self._running.values() if one.awaited]:
+            del self._running[running.name]  # another run's job: not ours to end
+
+    def _names_by_executor(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for running in self._running.values():
+            if not running.awaited:
+                found.setdefault(running.executor, []).append(running.name)
+        return found
 
     def _obey(self) -> None:
         if self._asked_to_stop and not self.cancelled:
@@ -219,24 +240,16 @@ class Scheduler:
             self._fail(ready, "its attempts are used up")
             return
         name = job_name(self.flow, self.run_id, ready.step, ready.place, attempt.number)
-        running = _Running(ready, attempt, name, step.executor, records.new_token())
-        executor = self.executors[step.executor]
-        if self._continues and executor.starts_once and self._has_printed(running):
-            self._fence(running)
-            return
-        if self._continues and not executor.starts_once:
-            running.job_id = executor.adopt([name]).get(name, "")
-        try:
-            running.job_id = running.job_id or executor.submit(self._job(running, step, executor))
-        except BackendUnavailable as error:
-            self.console.note(f"waiting for the executor {step.executor}: {error}")
-            heapq.heappush(self._later, (time.monotonic() + UNAVAILABLE_WAIT_S, next(self._order), ready))
-            return
-        except JobRejected as error:
-            self._fail(ready, str(error))
-            return
+        jobs = self.jobs[step.executor]
+        running = _Running(ready, attempt, name, step.executor, self._awaited.pop(ready.task, None))
         self._running[name] = running
-        self._by_job[step.executor, running.job_id] = name
+        if running.awaited:
+            running.look_at = time.monotonic()
+            return
+        if self._continues and jobs.executor.starts_once and self._has_printed(running):
+            self._give_up(running, LOST, "its scheduler died")  # its number can't stand for other output
+            return
+        jobs.start(self._job(running, step, jobs.executor), adopt=self._continues and not jobs.executor.starts_once)
         pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
         self.observers.attempt_started(pathspec, step.executor)
         if ready.step != PARAMETERS_STEP:
@@ -248,18 +261,13 @@ class Scheduler:
             next(self.logging.read(LogStream(*self._at(running), source)), b"") for source in ("stdout", "stderr")
         )
 
-    def _fence(self, running: _Running) -> None:
-        """Give up a half-run attempt of a dead scheduler: its number can't stand for other output."""
-        self._running[running.name] = running
-        self._give_up(running, LOST, "its scheduler died")
-
     def _job(self, running: _Running, step: StepPlan, executor: Executor) -> Job:
         ready = running.ready
         message = Message(
             step=ready.step,
             place=ready.place,
             attempt=running.attempt.number,
-            token=running.token,
+            token=records.new_token(),
             constants=self._constants,
             last=running.attempt.last,
             handler=running.attempt.handler,
@@ -296,73 +304,122 @@ class Scheduler:
         timeout_s = WAIT_S
         if self._later:
             timeout_s = min(timeout_s, max(0.0, self._later[0][0] - time.monotonic()))
-        names = [name for name in self.executors if any(one.executor == name for one in self._running.values())]
-        if not names:
-            time.sleep(timeout_s)
-        for name in names:
-            self._poll(name, timeout_s / len(names))
+        names = self._names_by_executor()
+        here = [jobs for name, jobs in self.jobs.items() if name in names and jobs.executor.uses_hosts]
+        if not here:
+            self.wake.wait(timeout_s)
+        ended: list[tuple[_Running, JobStatus]] = []
+        for name, jobs in self.jobs.items():
+            for event in jobs.events(timeout_s / len(here) if jobs in here else 0.0):
+                self._hear(name, event, ended)
+        self._end(ended)
         self._look()
 
-    def _poll(self, name: str, timeout_s: float) -> None:
-        executor = self.executors[name]
-        ids = [one.job_id for one in self._running.values() if one.executor == name and not one.look_at]
-        if not ids:
-            time.sleep(min(timeout_s, REMOTE_LOOK_S))
-            return
-        try:
-            found = executor.poll(ids, timeout_s)
-        except BackendUnavailable as error:
-            self.console.note(f"waiting for the executor {name}: {error}")
-            time.sleep(timeout_s)
-            return
-        for job_id, status in found.items():
-            if status.state.ended:
-                running = self._running.get(self._by_job.get((name, job_id), ""))
-                if running is not None:
-                    self._ended(running, status)
+    def _hear(self, executor: str, event: JobEvent, ended: list[tuple[_Running, JobStatus]]) -> None:
+        if event.kind == REMARK:
+            self.console.note(f"{executor}: {event.text}")
+        running = self._running.get(event.name)
+        if running is None:
+            return  # settled already, by its record
+        if event.kind == ENDED and event.status is not None:
+            ended.append((running, event.status))
+        elif event.kind == REJECTED:
+            del self._running[running.name]
+            self._fail(running.ready, event.text)
+        elif event.kind == TAIL:
+            running.tail = event.text
+            last = f"; its last words: {event.text.strip()}" if event.text.strip() else ""
+            self._give_up(running, running.verdict, running.reason + last)
 
-    def _ended(self, running: _Running, status: JobStatus) -> None:
-        raw = self._read(running)
-        verdict = plan.reconcile(True, status.state is JobState.LOST, status.exit_code, raw is not None)
-        if verdict == plan.WATCH:
-            running.look_at = time.monotonic() + REMOTE_LOOK_S
-        elif raw is not None:
-            self._settle(running, raw)
+    def _end(self, ended: Sequence[tuple[_Running, JobStatus]]) -> None:
+        """Jobs that are over; their records are read together, as many as have ended at once."""
+        found = self.datastore.get_many([keys.record(*self._at(running)) for running, _ in ended]) if ended else ()
+        for (running, status), (_, raw) in zip(ended, found, strict=True):
+            if running.name not in self._running:
+                continue  # two events of one job
+            verdict = plan.reconcile(True, status.state is JobState.LOST, status.exit_code, raw is not None)
+            if verdict == plan.WATCH:
+                running.look_at = time.monotonic() + REMOTE_LOOK_S
+            elif raw is not None:
+                self._settle(running, raw)
+            else:
+                code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
+                running.verdict, running.reason = verdict, status.reason or f"the job ended{code} and without a result"
+                self._without_record(running)
+
+    def _without_record(self, running: _Running) -> None:
+        """Ask the platform for what the job said, where it keeps that: our own log may never have begun."""
+        jobs = self.jobs[running.executor]
+        if jobs.executor.uses_hosts or self.cancelled:
+            self._give_up(running, running.verdict, running.reason)
         else:
-            reason = status.reason or f"the job ended with exit code {status.exit_code} and without a result"
-            self._give_up(running, verdict, reason)
+            jobs.ask_tail(running.name)
 
     def _look(self) -> None:
-        """After jobs that are over here but whose attempt another copy owns."""
-        for running in [one for one in self._running.values() if one.look_at and time.monotonic() >= one.look_at]:
-            raw = self._read(running)
+        """After attempts that no job of ours will tell of; and once a minute after all that are elsewhere."""
+        now = time.monotonic()
+        for running in [one for one in self._running.values() if one.look_at and now >= one.look_at]:
+            running.look_at = now + REMOTE_LOOK_S
+            if running.awaited is not None:
+                self._look_at_origin(running, running.awaited)
+                continue
+            raw = self._read(keys.record(*self._at(running)))
             if raw is not None:
                 self._settle(running, raw)
-            elif self._silence_s(running) > SILENT_AFTER_S:
+            elif self._silence_s(*self._at(running)) > SILENT_AFTER_S:
                 self._give_up(running, LOST, f"the copy that owns the attempt is silent for {SILENT_AFTER_S:.0f} s")
-            else:
-                running.look_at = time.monotonic() + REMOTE_LOOK_S
+        if now >= self._listed_at + LIST_EVERY_S:
+            self._listed_at = now
+            self._list()
 
-    def _at(self, running: _Running) -> tuple[str, str, str, str, int]:
+    def _list(self) -> None:
+        """One listing finds the records of jobs elsewhere whose end the platform has not told yet."""
+        names = {
+            keys.record(*self._at(running)): running
+            for running in self._running.values()
+            if not running.awaited and not self.jobs[running.executor].executor.uses_hosts
+        }
+        if names:
+            there = [key for key in records.list_records(self.datastore, self.flow, self.run_id) if key in names]
+            for key, raw in self.datastore.get_many(there):
+                if raw is not None:
+                    self._settle(names[key], raw)
+
+    def _look_at_origin(self, running: _Running, at: At) -> None:
+        """Take what a job of a dead origin has finished; start a job of our own once it failed or is silent."""
+        key = keys.record(*at)
+        raw = self._read(key)
+        if raw is None and self._silence_s(*at) <= SILENT_AFTER_S:
+            return
+        record = None if raw is None else records.decode_record(raw, key)
+        if record is not None and record.outcome == SUCCEEDED:
+            record.run, record.attempt, record.refers = self.run_id, running.attempt.number, key
+            record.token = records.new_token()
+            self.reused += 1
+            self._settle(running, records.encode_record(records.claim_record(self.datastore, record)[1]))
+        else:
+            del self._running[running.name]
+            self._ready.append(running.ready)
+
+    def _at(self, running: _Running) -> At:
         return self.flow, self.run_id, running.ready.step, running.ready.place, running.attempt.number
 
-    def _silence_s(self, running: _Running) -> float:
-        at = self._at(running)
+    def _silence_s(self, *at: Any) -> float:
         found = [self.datastore.stat(keys.beat(*at)), self.datastore.stat(keys.owner(*at))]
         return min((stat.age_s for stat in found if stat is not None), default=0.0)
 
-    def _read(self, running: _Running) -> bytes | None:
+    def _read(self, key: str) -> bytes | None:
         try:
-            return self.datastore.get(keys.record(*self._at(running)))
+            return self.datastore.get(key)
         except KeyMissing:
             return None
 
     def _give_up(self, running: _Running, outcome: str, reason: str) -> None:
         """Claim the attempt for nobody, then its record; whatever the second claim returns is the truth."""
         at = self._at(running)
-        executor = self.executors[running.executor]
+        jobs = self.jobs[running.executor]
         token = records.new_token()
-        if not executor.starts_once:
+        if not jobs.executor.starts_once:
             records.claim(self.datastore, keys.owner(*at), "owner", {"token": token, "host": "", "nobody": True})
         if self.cancelled:
             outcome = CANCELLED
@@ -373,19 +430,18 @@ class Scheduler:
             handler=running.attempt.handler is not None,
         )  # fmt: skip
         won, standing = records.claim_record(self.datastore, record)
-        if won and not executor.starts_once:
-            executor.cancel([running.job_id])
+        if won and not jobs.executor.starts_once:
+            jobs.cancel([running.name])
         self._settle(running, records.encode_record(standing))
 
     def _settle(self, running: _Running, raw: bytes) -> None:
         """Go on from a record: this is where a task's attempt is over."""
         record = records.decode_record(raw, keys.record(*self._at(running)))
         del self._running[running.name]
-        self._by_job.pop((running.executor, running.job_id), None)
         self._keep_row(record, raw)
         self.counts[record.outcome] += 1
         ready = running.ready
-        if not self.executors[running.executor].uses_hosts:
+        if not self.jobs[running.executor].executor.uses_hosts and not running.awaited:
             self._show_stored(record)
         if record.outcome == SUCCEEDED:
             self._past.pop(ready.task, None)
@@ -424,7 +480,7 @@ class Scheduler:
     def _retry(self, ready: Ready, record: Record, step: StepPlan, again: plan.Attempt) -> None:
         delay_s = step.policy.delay_s
         if delay_s is None:
-            elsewhere = self.executors[step.executor].jobs_at is Reach.ANYWHERE
+            elsewhere = self.jobs[step.executor].executor.jobs_at is Reach.ANYWHERE
             delay_s = DEFAULT_DELAY_ELSEWHERE_S if elsewhere else 0.0
         if record.outcome != FAILED or again.handler is not None or delay_s <= 0:
             self._ready.append(ready)

@@ -359,7 +359,7 @@ class Settings:
         given = {key: value for key, value in flags.items() if value is not None}
         layers = [Layer(given, folder, lambda option: option.flag, flags=True)]
         if recorded:
-            layers.append(Layer(_recorded(recorded), folder, lambda _: "the run itself"))
+            layers.append(Layer(_recorded(recorded, declarations), folder, lambda _: "the run itself"))
         layers.append(Layer(environ, folder, lambda o: o.variable, lambda o: o.variable))
         profile = profile or environ.get("PENSTOCK_PROFILE") or None
         files = [found for found in (project_file(folder), _user_table(environ)) if found is not None]
@@ -490,10 +490,11 @@ def _core_option(name: str) -> Option:
     return next(option for option in CORE_OPTIONS if option.name == name)
 
 
-def _recorded(data: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(data: Mapping[str, Any], declarations: Declarations) -> dict[str, Any]:
     """Of a run that goes on, executor and its options hold; its data lies where the run was found."""
     options = data.get("options", {}).get("executor", {})
-    given = {f"{data['executor']}.{name}": value for name, value in options.items() if value is not None}
+    owner = declarations.choose("executor", data["executor"]).name
+    given = {f"{owner}.{name}": value for name, value in options.items() if value is not None}
     return {"executor": data["executor"], **given}
 
 

@@ -60,9 +60,12 @@ def _check_process(session: Session) -> None:
 
         signal.signal(signal.SIGTERM, end)
         for fd, name in enumerate(("stdin", "stdout", "stderr")):
-            if getattr(sys, name) is None:  # `flow runs >&-`: the next file that is opened would take its place
-                os.open(os.devnull, os.O_RDWR)
-                setattr(sys, name, open(fd, "w" if fd else "r", closefd=False, errors="backslashreplace"))  # noqa: SIM115
+            stream = getattr(sys, name)
+            if stream is None:  # `flow runs >&-`: the next file that is opened would take its place
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+                setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
+            elif fd and stream.encoding.lower().replace("-", "") != "utf8":
+                stream.reconfigure(errors="backslashreplace")  # what can't be written there is shown as an escape
     try:
         os.getcwd()
     except FileNotFoundError:

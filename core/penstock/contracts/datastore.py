@@ -33,7 +33,8 @@ class Stat:
 class Datastore(ABC):
     """Stores bytes under keys.
 
-    Keys are parts of `[A-Za-z0-9._=~-]`, joined by `/`, at most 900 bytes; no part is `.` or `..`.
+    Keys are parts of `[A-Za-z0-9._=~-]`, joined by `/`, at most 900 bytes; no part is `.` or `..` or longer than 120
+    bytes, and no key is the folder of another.
     Thread-safe; safe to use in a process that was forked after construction. The constructor takes the options as
     keywords and does no work; the first call reaches out. Beside the errors named below, each method may raise
     BackendUnavailable (again later) and BackendMisconfigured (not before the user acts).

@@ -36,7 +36,10 @@ class Hosts(ABC):
 
     @abstractmethod
     def events(self, timeout_s: float) -> Sequence[HostEvent]:
-        """What happened, after waiting at most `timeout_s` seconds for a first event."""
+        """What happened, after waiting at most `timeout_s` seconds for a first event.
+
+        Nothing when that time is over, or earlier when the scheduler has something else to do.
+        """
 
     @abstractmethod
     def kill(self, name: str) -> None:

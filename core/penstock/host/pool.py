@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.executor import Job
+    from penstock.jobs import Wake
 
 STOP_WAIT_S = 5.0
 
 
 class HostProcess:
-    """One living host: the process, the link to it, and the attempts that run there (name -> pid, 0 not started yet)."""
+    """One living host: the process, the link to it, and the attempts that run there
+    (name -> pid, 0 not started yet)."""
 
     def __init__(self, file: str, flow: str | None, environment: Mapping[str, str]) -> None:
         ours, theirs = pair()
@@ -39,6 +41,7 @@ class HostProcess:
             start_new_session=True,  # Ctrl-C in the terminal is the driver's to hear
         )
         theirs.close()
+        self.file = file
         self.link = Link(ours)
         self.running: dict[str, int] = {}
 
@@ -55,13 +58,23 @@ class HostProcess:
                     raise kind(header["message"], hint=header["hint"], where=header["where"])
             if self.link.closed:
                 code = self.process.wait()
-                raise FlowError(f"the process that imports the flow file ended with exit code {code}")
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                raise FlowError(
+                    f"the process that imports {os.path.basename(self.file)} ended with {how}",
+                    where=self.file,
+                    hint=f"python {self.file}   # shows what it does",
+                )
 
     def end_attempts(self) -> None:
         """The host is gone: end the process groups of its attempts."""
         for pid in self.running.values():
             if pid:
                 _kill_group(pid)
+
+    def kill(self) -> None:
+        """End the host at once, whatever it does: it may be in the middle of an import."""
+        self.process.kill()
+        self.close()
 
     def close(self) -> None:
         """Stop the host, by force if it does not stop by itself."""
@@ -90,7 +103,8 @@ def _kill_group(pid: int) -> None:
 class HostPool(Hosts):
     """Hosts by the variables that their steps need. `first` has declared the flow and serves steps without any.
 
-    show: takes what attempts print, `(name of the job, stream, bytes)`; note: takes remarks for the user.
+    show: takes what attempts print, `(name of the job, stream, bytes)`; note: takes remarks for the user; wake: ends a
+    wait for events.
     """
 
     def __init__(
@@ -101,14 +115,16 @@ class HostPool(Hosts):
         lock_fd: int,
         show: Callable[[str, str, bytes], None],
         note: Callable[[str], None],
+        wake: Wake,
     ) -> None:
         self._file, self._flow = declaration.file, declaration.flow
         self._opened, self._lock_fd, self._show, self._note = opened, lock_fd, show, note
         self._hosts: dict[tuple[tuple[str, str], ...], HostProcess] = {}
         self._where: dict[str, HostProcess] = {}
         self._noted = False
-        self._backlog: list[HostEvent] = []
+        self._wake = wake
         self._poll = select.poll()
+        self._poll.register(wake.fileno(), select.POLLIN)
         self._links: dict[int, HostProcess] = {}
         self._add((), first)
 
@@ -128,18 +144,20 @@ class HostPool(Hosts):
             self._add(key, host)
         host.running[job.name] = 0
         self._where[job.name] = host
-        fresh = bool(job.resources.gpu)
-        sent = host.link.send({"do": "run", "name": job.name, "message": job.message, **({"fresh": True} if fresh else {})})
+        fresh = {"fresh": True} if job.resources.gpu else {}
+        sent = host.link.send({"do": "run", "name": job.name, "message": job.message, **fresh})
         if not sent and not host.link.closed:
             raise BackendUnavailable("a host does not answer")
 
     def events(self, timeout_s: float) -> Sequence[HostEvent]:
         """What happened since the last call."""
-        found, self._backlog = self._backlog, []
-        waiting = 0.0 if found or any(host.link._frames for host in self._hosts.values()) else timeout_s
-        ready = {fd for fd, _ in self._poll.poll(waiting * 1000)}
+        found: list[HostEvent] = []
+        waiting_s = 0.0 if any(host.link.has_frames for host in self._hosts.values()) else timeout_s
+        ready = {fd for fd, _ in self._poll.poll(waiting_s * 1000)}
+        if self._wake.fileno() in ready:
+            self._wake.clear()
         for fd, host in list(self._links.items()):
-            if fd in ready or host.link._frames or host.link.closed:
+            if fd in ready or host.link.has_frames or host.link.closed:
                 self._receive(fd, host, found)
         return found
 
@@ -178,10 +196,6 @@ class HostPool(Hosts):
         if host is not None:
             host.link.send({"do": "kill", "name": name})
 
-    def filenos(self) -> list[int]:
-        """Descriptors that become readable when `events` has something to say."""
-        return list(self._links)
-
     def close(self) -> None:
         """End every host and what still runs there."""
         for host in self._hosts.values():
@@ -203,6 +217,7 @@ def declared(file: str, flow: str | None = None, environment: Mapping[str, str] 
     if not os.path.exists(file):
         raise FlowError(f"no file {file}", where=file, hint="flow run FILE.py")
     if os.path.isdir(file):
-        raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {os.path.join(file, 'FLOW.py')}")
+        example = os.path.join(file, "FLOW.py")
+        raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {example}")
     return HostProcess(os.path.abspath(file), flow, environment or {})
 

@@ -109,6 +109,11 @@ class Link:
         if start:
             del self._buffer[:start]
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether `receive` has something to return without reading."""
+        return bool(self._frames)
+
     def receive(self) -> list[Frame]:
         """Every frame that is here now, without waiting. `closed` tells that no more will come."""
         while not self.closed and self._fill():

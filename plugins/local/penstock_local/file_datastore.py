@@ -128,7 +128,10 @@ class FileDatastore(Datastore):
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         fd = self._open(key)
         try:
-            left = os.fstat(fd).st_size - start  # objects never change in place, so this stays true
+            facts = os.fstat(fd)
+            if stat.S_ISDIR(facts.st_mode):
+                raise KeyMissing(key)
+            left = facts.st_size - start  # objects never change in place, so this stays true
             if length is not None and length < left:
                 left = length
             if left <= 0:
@@ -142,8 +145,6 @@ class FileDatastore(Datastore):
                 data = os.pread(fd, left, start)
                 pieces.append(data)
             return b"".join(pieces)
-        except IsADirectoryError:
-            raise KeyMissing(key) from None
         except OSError as error:
             raise self._refusal(error) from error
         finally:
@@ -161,6 +162,8 @@ class FileDatastore(Datastore):
         return Stat(key, facts.st_size, max(0.0, time.time() - facts.st_mtime))
 
     def touch(self, key: str) -> None:
+        if self.stat(key) is None:  # a folder has a time of its own
+            raise KeyMissing(key)
         try:
             os.utime(self._path(key))
         except (FileNotFoundError, NotADirectoryError):
@@ -355,26 +358,27 @@ class FileDatastore(Datastore):
 
     def _refusal(self, error: OSError, size: int = 0) -> BackendError:
         """The error of the contract for one of the system."""
-        number, at = error.errno, error.filename if isinstance(error.filename, str) else self._root
+        names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
+        number, at = error.errno, names[0] if names else self._root
         if number in _NO_SPACE:
             return BackendMisconfigured(
                 f"no space left in {self._root}: {size:,} bytes needed, {_free_bytes(self._root)}",
-                hint="make space there, or choose another folder: --datastore-root=FOLDER",
+                hint="make space there, or choose another folder: --local-root=FOLDER",
             )
         if number in _NOT_ALLOWED:
             what = "is read-only" if number == errno.EROFS else "may not be used by this user"
             return BackendMisconfigured(
-                f"{at} {what}", hint="choose a folder that can be written: --datastore-root=FOLDER"
+                f"{at} {what}", hint="choose a folder that can be written: --local-root=FOLDER"
             )
         if number in _NO_FOLDER:
             return BackendMisconfigured(
                 f"a file stands where the store {self._root} needs a folder ({at})",
-                hint="choose another folder: --datastore-root=FOLDER",
+                hint="choose another folder: --local-root=FOLDER",
             )
         if number == errno.ENAMETOOLONG:
             return BackendMisconfigured(
                 f"a path below {self._root} is too long for this system",
-                hint="choose a shorter folder: --datastore-root=FOLDER",
+                hint="choose a shorter folder: --local-root=FOLDER",
             )
         return BackendUnavailable(f"{at}: {error.strerror or error}")
 

@@ -80,9 +80,10 @@ class ProcessExecutor(Executor):
         if any(states.get(name, _UNKNOWN).state.ended for name in job_ids):
             until = 0.0
         while True:
-            changed = self._take(self._hosts.events(max(0.0, until - time.monotonic())))
+            found = self._hosts.events(max(0.0, until - time.monotonic()))
+            ended = self._take(found)
             self._start_waiting()
-            if changed or time.monotonic() >= until:
+            if ended or not found or time.monotonic() >= until:
                 return {name: states.get(name, _UNKNOWN) for name in job_ids}
 
     def cancel(self, job_ids: Sequence[str]) -> None:

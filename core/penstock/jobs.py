@@ -1,0 +1,294 @@
+"""The scheduler's side of an executor: start jobs, cancel them, hear what became of them.
+
+An executor that drives the hosts of this machine is called directly: its waiting is the loop's waiting. One whose jobs
+are elsewhere may take seconds to answer, so it is called from a thread of its own, and the loop only takes from a queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import threading
+import time
+from collections import deque
+
+from penstock.contracts.executor import JobState, JobStatus
+from penstock.errors import BackendUnavailable, PenstockError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Protocol
+
+    from penstock.contracts.executor import Executor, Job
+
+    class Jobs(Protocol):
+        """What the scheduler knows of an executor."""
+
+        executor: Executor
+
+        def start(self, job: Job, *, adopt: bool) -> None: ...
+        def cancel(self, names: Iterable[str]) -> None: ...
+        def ask_tail(self, name: str) -> None: ...
+        def events(self, timeout_s: float) -> list[JobEvent]: ...
+        def close(self) -> None: ...
+
+
+UNAVAILABLE_WAIT_S = 5.0  # before a platform that can't be asked is asked again
+TAIL_BYTES = 4096  # of what the platform itself kept of a job's output
+_CLOSE_WAIT_S = 10.0
+_CANCELLED = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
+
+ENDED, REJECTED, TAIL, REMARK = "ended", "rejected", "tail", "remark"
+
+
+class JobEvent:
+    """kind: ENDED (`status` says how), REJECTED (it can never run there, `text` says why), TAIL (`text` is the end of
+    what the platform kept of its output), REMARK (`text` is for the user; no job is meant). name: the job's."""
+
+    __slots__ = ("kind", "name", "status", "text")
+
+    def __init__(self, kind: str, name: str, status: JobStatus | None = None, text: str = "") -> None:
+        self.kind, self.name, self.status, self.text = kind, name, status, text
+
+    def __repr__(self) -> str:
+        return f"JobEvent({self.kind!r}, {self.name!r}, {self.status!r}, {self.text!r})"
+
+
+class _Known:
+    """The jobs that an executor has or shall get, and its answers as events. One thread calls the executor."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.waiting: deque[tuple[Job, bool]] = deque()  # not submitted yet; whether the platform may have it already
+        self.handles: dict[str, str] = {}  # handle -> name, of jobs that run
+        self._ended: dict[str, str] = {}  # name -> handle, of jobs that ended badly: they may still be asked about
+        self._not_before = 0.0
+        self._silent = False
+
+    def submit(self) -> list[JobEvent]:
+        """Hand over what waits; stops at the first sign that the platform can't be asked now."""
+        found: list[JobEvent] = []
+        while self.waiting and time.monotonic() >= self._not_before:
+            job, adopt = self.waiting[0]
+            try:
+                handle = self._adopted(job.name) if adopt else None
+                handle = self.executor.submit(job) if handle is None else handle
+            except BackendUnavailable as error:
+                return found + self._unavailable(error)
+            except PenstockError as error:
+                found.append(JobEvent(REJECTED, job.name, text=str(error)))
+            else:
+                self.handles[handle] = job.name
+            self.waiting.popleft()
+        return found
+
+    def _adopted(self, name: str) -> str | None:
+        return self.executor.adopt([name]).get(name)
+
+    def poll(self, timeout_s: float) -> list[JobEvent]:
+        """Ask for all that run; jobs that have ended are not asked for again."""
+        try:
+            statuses = self.executor.poll(list(self.handles), timeout_s)
+        except BackendUnavailable as error:
+            return self._unavailable(error)
+        self._silent = False
+        found = []
+        for handle, status in statuses.items():
+            if status.state.ended and handle in self.handles:
+                name = self.handles.pop(handle)
+                if status.exit_code != 0:
+                    self._ended[name] = handle
+                found.append(JobEvent(ENDED, name, status))
+        return found
+
+    def cancel(self, names: set[str]) -> list[JobEvent]:
+        """Jobs that were not handed over yet end at once."""
+        found = [JobEvent(ENDED, job.name, _CANCELLED) for job, _ in self.waiting if job.name in names]
+        self.waiting = deque(one for one in self.waiting if one[0].name not in names)
+        handles = [handle for handle, name in self.handles.items() if name in names]
+        handles += [handle for name, handle in self._ended.items() if name in names]
+        if handles:
+            try:
+                self.executor.cancel(handles)
+            except BackendUnavailable as error:
+                found += self._unavailable(error)
+        return found
+
+    def tail(self, name: str) -> JobEvent:
+        """The end of what the platform kept; empty where it kept nothing or can't be asked."""
+        kept = b""
+        handle = self._ended.get(name)
+        with contextlib.suppress(PenstockError):
+            for piece in () if handle is None else self.executor.logs(handle):
+                kept = (kept + piece)[-TAIL_BYTES:]
+        return JobEvent(TAIL, name, text=kept.decode("utf-8", "replace"))
+
+    def _unavailable(self, error: BackendUnavailable) -> list[JobEvent]:
+        self._not_before = time.monotonic() + UNAVAILABLE_WAIT_S
+        if self._silent:
+            return []
+        self._silent = True
+        return [JobEvent(REMARK, "", text=f"waiting for the executor: {error}")]
+
+    @property
+    def at_work(self) -> bool:
+        """Whether there is anything to ask."""
+        return bool(self.handles or self.waiting)
+
+
+class JobsHere:
+    """Calls the executor in the loop's own thread."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self._known = _Known(executor)
+        self._events: list[JobEvent] = []
+
+    def start(self, job: Job, *, adopt: bool) -> None:
+        """Hand a job over; what the executor says to it comes as an event."""
+        self._known.waiting.append((job, adopt))
+        self._events += self._known.submit()
+
+    def cancel(self, names: Iterable[str]) -> None:
+        """Does not wait."""
+        self._events += self._known.cancel(set(names))
+
+    def ask_tail(self, name: str) -> None:
+        """A TAIL event follows."""
+        self._events.append(self._known.tail(name))
+
+    def events(self, timeout_s: float) -> list[JobEvent]:
+        """What happened, after waiting at most `timeout_s` seconds for a first event."""
+        self._events += self._known.submit()
+        if self._known.handles:
+            self._events += self._known.poll(0.0 if self._events else timeout_s)
+        elif not self._events:
+            time.sleep(timeout_s)
+        found, self._events = self._events, []
+        return found
+
+    def close(self) -> None:
+        """Free what the executor holds."""
+        self.executor.close()
+
+
+class JobsElsewhere:
+    """Calls the executor from one thread. wake: called from it when there is something in `events`."""
+
+    def __init__(self, executor: Executor, wake: Callable[[], None]) -> None:
+        self.executor = executor
+        self._known = _Known(executor)
+        self._wake = wake
+        self._wishes: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="penstock executor", daemon=True)
+        self._failure: BaseException | None = None
+        self._thread.start()
+
+    def start(self, job: Job, *, adopt: bool) -> None:
+        """Hand a job over; what the executor says to it comes as an event."""
+        self._wishes.put(("start", (job, adopt)))
+
+    def cancel(self, names: Iterable[str]) -> None:
+        """Does not wait."""
+        self._wishes.put(("cancel", set(names)))
+
+    def ask_tail(self, name: str) -> None:
+        """A TAIL event follows."""
+        self._wishes.put(("tail", name))
+
+    def events(self, timeout_s: float) -> list[JobEvent]:
+        """What happened; never waits, for whoever waits is woken. Raises what the executor's thread died of."""
+        if self._failure is not None:
+            raise self._failure
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._events.get_nowait())
+        return found
+
+    def close(self) -> None:
+        """Free what the executor holds, after what it does at this moment."""
+        self._wishes.put(("close", None))
+        self._thread.join(_CLOSE_WAIT_S)
+
+    def _work(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the loop
+            self._failure = error
+            self._wake()
+        finally:
+            self.executor.close()
+
+    def _turn(self) -> bool:
+        """Heed wishes until it is time to ask again; False once told to close."""
+        until = time.monotonic() + self.executor.poll_interval_s
+        while True:
+            left_s = until - time.monotonic()
+            try:
+                wish, what = self._wishes.get(timeout=max(0.0, left_s) if self._known.at_work else None)
+            except queue.Empty:
+                break
+            if wish == "close":
+                return False
+            self._heed(wish, what)
+            if left_s <= 0:
+                break
+        self._say(self._known.submit())
+        if self._known.handles:
+            self._say(self._known.poll(0.0))
+        return True
+
+    def _heed(self, wish: str, what: Any) -> None:
+        if wish == "start":
+            self._known.waiting.append(what)
+            self._say(self._known.submit())
+        elif wish == "cancel":
+            self._say(self._known.cancel(what))
+        else:
+            self._say([self._known.tail(what)])
+
+    def _say(self, found: list[JobEvent]) -> None:
+        for event in found:
+            self._events.put(event)
+        if found:
+            self._wake()
+
+
+class Wake:
+    """Ends a wait of the loop from another thread or a signal handler: a pipe with at most one byte in it."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """Readable once somebody has called."""
+        return self._read
+
+    def call(self) -> None:
+        """End the present wait, or the next one."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write, b".")
+
+    def clear(self) -> None:
+        """Forget all calls so far."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._read, 4096):
+                pass
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a call."""
+        if select.select([self._read], [], [], timeout_s)[0]:
+            self.clear()
+
+    def close(self) -> None:
+        """Free the descriptors."""
+        os.close(self._read)
+        os.close(self._write)
