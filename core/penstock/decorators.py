@@ -138,7 +138,8 @@ class StepDecorator:
             number = float(value)
         except (TypeError, ValueError):
             number = least - 1
-        if isinstance(value, bool) or number < least or (whole and number != int(number)):
+        finite = number - number == 0  # neither infinite nor not a number
+        if isinstance(value, bool) or not finite or number < least or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
             complaint = f"{word} must be {kind} from {least:g} on, not {value!r}"
             raise self.refuse(complaint, f"@{self.name}({word}={least:g})")

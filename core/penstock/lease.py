@@ -47,7 +47,7 @@ class LeaseState:
 def state(datastore: Datastore, flow: str, run: str) -> LeaseState:
     """Look, without touching anything."""
     holder = _holder(datastore, flow, run)
-    here = holder is None or holder.get("host") == os.uname().nodename
+    here = holder is None or holder.get("host") in (None, os.uname().nodename)  # None: torn, the lock tells
     path = _lock_path(datastore, flow, run)
     if here and os.path.exists(path):
         return LeaseState(_is_locked(path), holder)

@@ -95,7 +95,9 @@ class Parameter:
             self._converted(self.default)
         except (TypeError, ValueError) as error:
             found = self.default.__class__.__name__
-            raise self._refuse(f"default={self.default!r} is no {self.kind}", f"type={found}") from error
+            fitting = self.default.__class__
+            hint = f"type={fitting.__name__}" if fitting in _KINDS else "type=JSONType"
+            raise self._refuse(f"default={self.default!r} is no {self.kind}", hint) from error
 
     def _converted(self, value: Any) -> Any:
         """A value that is none of text's doing (a default, or what its function returned) as the declared type."""
