@@ -1,7 +1,7 @@
-"""`python -P -m penstock.host.fresh CONTROL FILE FLOW`: one attempt in an interpreter of its own, beside its host.
+"""`python -P -m penstock.host.fresh HOST CONTROL FILE FLOW`: one attempt in an interpreter of its own, beside its host.
 
-The host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a
-fork would.
+HOST: the host's process; the attempt ends with it. The host says over CONTROL, as one line of JSON, what was opened and
+which attempt it is; then the attempt runs as a fork would.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def main(control_fd: str, file: str, flow: str) -> int:
+def main(parent: str, control_fd: str, file: str, flow: str) -> int:
     """Returns the exit code of the attempt."""
     control = socket.socket(fileno=int(control_fd))
     os.set_inheritable(control.fileno(), False)
     c_library = libc()
-    c_library.die_with_parent()
+    c_library.die_with_parent(int(parent))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     said = _line(control)
     sys.argv = [file]

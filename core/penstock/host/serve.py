@@ -81,6 +81,8 @@ class Server:
         self._poll = select.poll()
         self._watched: dict[int, tuple[str, Child]] = {}
         self._libc = libc()
+        self._pid = os.getpid()
+        self._links: list[int] = []  # descriptors by which this process is driven; attempts have nothing to do with them
 
     # -- before serving
 
@@ -137,6 +139,8 @@ class Server:
         if self._forks and not fresh:
             pid = os.fork()
             if not pid:
+                for fd in (ours.fileno(), out, err, *self._links):
+                    os.close(fd)
                 self._become_attempt(message, theirs, out_in, err_in)
         else:
             pid = self._exec(message, theirs, out_in, err_in)
@@ -163,7 +167,7 @@ class Server:
         status = 1
         try:
             os.setpgid(0, 0)
-            self._libc.die_with_parent()
+            self._libc.die_with_parent(self._pid)
             os.dup2(out, 1)
             os.dup2(err, 2)
             os.close(out)
@@ -196,8 +200,9 @@ class Server:
         import subprocess
 
         with open(os.devnull, "rb") as nothing:
+            arguments = [str(self._pid), str(control.fileno()), self.file, self.graph.name]
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "penstock.host.fresh", str(control.fileno()), self.file, self.graph.name],
+                [sys.executable, "-P", "-m", "penstock.host.fresh", *arguments],
                 stdin=nothing, stdout=out, stderr=err, pass_fds=[control.fileno(), *self.lock_fds],
                 process_group=0,
             )  # fmt: skip
@@ -221,6 +226,7 @@ class Server:
 
     def register(self, fd: int) -> None:
         """Watch a descriptor of the driver's too; `turn` returns it when it is readable."""
+        self._links.append(fd)
         self._poll.register(fd, select.POLLIN)
 
     def turn(self, timeout_s: float | None = None) -> list[int]:
@@ -383,10 +389,12 @@ class Libc:
     def __init__(self, library: Any = None) -> None:
         self._library = library
 
-    def die_with_parent(self) -> None:
-        """SIGKILL when the process that forked this one ends. Source: prctl(2), PR_SET_PDEATHSIG = 1."""
+    def die_with_parent(self, parent: int) -> None:
+        """SIGKILL when the process `parent` ends, which started this one. Source: prctl(2), PR_SET_PDEATHSIG = 1."""
         if self._library is not None and sys.platform == "linux":
             self._library.prctl(1, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before it could be watched
+            os._exit(1)
 
     def flush(self) -> None:
         """fflush(NULL)."""

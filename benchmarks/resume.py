@@ -1,0 +1,106 @@
+"""Resume a run of 300 finished tasks: seconds from the command to the first new task, beside Metaflow.
+
+    python benchmarks/resume.py --metaflow PYTHON [--width 300] [--rounds 5]
+
+PYTHON has metaflow. Each side makes its failed run once; then it is resumed again and again, in turns. The first new
+task is the join; its body writes the time. Medians. Bar: at least 30x sooner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FLOW = """
+import os, time
+from {package} import FlowSpec, step
+
+class ResumedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.items = list(range(int(os.environ["WIDTH"])))
+        self.next(self.count, foreach="items")
+
+    @step
+    def count(self):
+        self.doubled = 2 * self.input
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        with open(os.environ["BEGAN"], "w") as file:
+            file.write(str(time.time()))
+        if os.environ.get("BROKEN"):
+            raise ValueError("not mended yet")
+        self.total = sum(one.doubled for one in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    ResumedFlow()
+"""
+BAR = 30.0
+
+
+class Side:
+    """One of the two, with a folder that holds its failed run."""
+
+    def __init__(self, package: str, python: str, folder: Path, width: int) -> None:
+        self.package, self.python, self.folder = package, python, folder
+        folder.mkdir()
+        (folder / ".penstock").mkdir()
+        (folder / "resumed.py").write_text(FLOW.format(package=package))
+        settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "PENSTOCK_USER": "bench"}
+        self.environ = {**os.environ, **settings, "WIDTH": str(width), "BEGAN": str(folder / "began")}
+        options = ["--max-workers=2", f"--max-num-splits={width}", "--run-id-file=origin"]
+        self._call("run", *options, BROKEN="1")
+        self.origin = (folder / "origin").read_text().strip()
+
+    def _call(self, command: str, *options: str, **more: str) -> int:
+        if self.package == "penstock":
+            words = [str(Path(self.python).with_name("flow")), command, "resumed.py"]
+        else:
+            words = [self.python, "resumed.py", "--no-pylint", "--datastore=local", "--metadata=local", command]
+        return subprocess.run(
+            [*words, *options], cwd=self.folder, env={**self.environ, **more}, capture_output=True, check=False
+        ).returncode
+
+    def resume_s(self) -> float:
+        """From the command to the body of the join."""
+        os.sync()
+        began = time.time()
+        if self._call("resume", f"--origin-run-id={self.origin}"):
+            raise SystemExit(f"{self.package} did not resume")
+        return float((self.folder / "began").read_text()) - began
+
+
+def main() -> int:
+    """Print a line and a JSON line; 1 when the bar is not met."""
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument("--metaflow", required=True)
+    reader.add_argument("--width", type=int, default=300)
+    reader.add_argument("--rounds", type=int, default=5)
+    given = reader.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Side("penstock", sys.executable, Path(folder, "ours"), given.width)
+        theirs = Side("metaflow", given.metaflow, Path(folder, "theirs"), given.width)
+        pairs = [(ours.resume_s(), theirs.resume_s()) for _ in range(given.rounds)]
+    ratio = statistics.median(their / our for our, their in pairs)
+    our, their = (statistics.median(side) for side in zip(*pairs, strict=True))
+    print(f"penstock {our:.3f} s, metaflow {their:.3f} s: {ratio:.1f}x sooner (bar {BAR:g}x)")
+    print(json.dumps({"resume": {"penstock_s": our, "metaflow_s": their, "ratio": ratio}}))
+    return int(ratio < BAR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
