@@ -93,7 +93,7 @@ class DatastoreSuite:
     def again(self, store: Datastore) -> Iterator[Callable[[], Datastore]]:
         """Opens the same store once more, as another process would."""
         if store.reach is Reach.PROCESS:
-            pytest.skip("the store is this process's alone")
+            pytest.skip("not promised: the store is this process's alone")
         opened: list[Datastore] = []
 
         def open_again() -> Datastore:
@@ -149,7 +149,7 @@ class DatastoreSuite:
     def test_of_many_processes_exactly_one_puts(self, store: Datastore) -> None:
         _needs_exclusive(store)
         if store.reach is Reach.PROCESS:
-            pytest.skip("the store is this process's alone")
+            pytest.skip("not promised: the store is this process's alone")
 
         def contend(number: int) -> list[bool]:
             own = reopened(store)
@@ -195,7 +195,7 @@ class DatastoreSuite:
     def test_what_a_killed_writer_leaves_is_whole(self, store: Datastore) -> None:
         """SIGKILL at some moment between two puts that it told of; everything told is there, nothing is half."""
         if store.reach is Reach.PROCESS:
-            pytest.skip("the store is this process's alone")
+            pytest.skip("not promised: the store is this process's alone")
 
         def write(tell: Callable[[int], None]) -> None:
             own = reopened(store)
@@ -440,7 +440,7 @@ class DatastoreSuite:
 
     def test_a_store_is_used_on_both_sides_of_a_fork(self, store: Datastore) -> None:
         if store.reach is Reach.PROCESS:
-            pytest.skip("the store is this process's alone")
+            pytest.skip("not promised: the store is this process's alone")
         store.put("fork/before", b"before")
         assert store.get("fork/before") == b"before"
 
@@ -516,7 +516,7 @@ class DatastoreSuite:
     def test_its_bootstrap_fetches_in_a_bare_interpreter(self, store: Datastore) -> None:
         source = store.bootstrap()
         if source is None:
-            pytest.skip("jobs elsewhere can't start from this store")
+            pytest.skip("not promised: jobs elsewhere can't start from this store")
         key, data = "code/0123456789abcdef", random.Random(4).randbytes(100_000)
         store.put(key, data)
         program = f"{source}\nimport sys\nsys.stdout.buffer.write(fetch(sys.argv[1]))"
@@ -546,7 +546,7 @@ def reopened(store: Datastore) -> Datastore:
 
 def _needs_exclusive(store: Datastore) -> None:
     if not store.exclusive_put:
-        pytest.skip("the store says that its puts are not exclusive")
+        pytest.skip("not promised: the store says that its puts are not exclusive")
 
 
 def _sealed(number: int, size: int) -> bytes:

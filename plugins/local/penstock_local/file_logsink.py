@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.contracts.logsink import LogStream
 
 _PIECE = 1 << 20
+_LONGEST_PART = 120  # bytes; file systems allow 255
 
 
 class FileLogSink(LogSink):
@@ -72,10 +74,12 @@ class FileLogSink(LogSink):
 
 
 def _safe(name: str) -> str:
-    """A user's name as one part of a path: everything but plain characters is quoted."""
+    """A user's name as one part of a path: everything but plain characters is quoted, a long one is its hash."""
     quoted = "".join(
         character if character.isascii() and (character.isalnum() or character in "._-~") else f"={byte:02X}"
         for character in name
         for byte in character.encode("utf-8", "surrogateescape")[: 1 if character.isascii() else None]
     )
+    if len(quoted) > _LONGEST_PART:
+        return "=" + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     return f"={quoted[1:]}" if quoted.startswith(".") else quoted

@@ -80,7 +80,7 @@ class SqliteMetadata(MetadataStore):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _turn_to_wal(connection)
             connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
@@ -238,6 +238,19 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         if values:
             marks = ",".join("?" * len(columns))
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+
+
+def _turn_to_wal(connection: sqlite3.Connection) -> None:
+    """Of two that turn a new file to WAL at once SQLite refuses one without letting it wait: it tries again."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
 
 
 def _is_damage(error: BaseException | None) -> bool:
