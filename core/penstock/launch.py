@@ -71,7 +71,7 @@ class Opened:
             raise UsageError(f"{flow} has no step {step!r}", hint=nearest.hint(step, graph.steps))
         origin = which_run(flow, origin, datastore.list_folders(keys.flow_prefix(flow)))
         state = lease.state(datastore, flow, origin)
-        if state.alive:
+        if state.alive and records.read(datastore, keys.run_outcome(flow, origin)) is None:
             raise UsageError(
                 f"{flow}/{origin} still runs: driven by {state}",
                 hint=f"flow cancel {flow}/{origin}   # to end it first",

@@ -53,9 +53,7 @@ class Client:
         if options and datastore is None:
             raise UsageError(f"{', '.join(options)}: options of which datastore?", hint='Client("local", root=...)')
         named = {"datastore": datastore, "metadata": metadata, "logging": logging}
-        backend = (datastore or "").partition("://")[0]
-        flags = {**named, **{f"{backend}.{name}": value for name, value in options.items()}}
-        self._begin(lambda: _open_home(flags, folder, profile), namespace, unpickle)
+        self._begin(lambda: _open_home(named, options, folder, profile), namespace, unpickle)
         more = {"profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle}
         self._how: dict[str, Any] | None = {**named, **more, **options}
 
@@ -212,10 +210,21 @@ class _DefaultClient(Client):
         return get_namespace()
 
 
-def _open_home(flags: Mapping[str, str | None], folder: str | PathLike[str] | None, profile: str | None) -> Stores:
+def _open_home(
+    named: Mapping[str, str | None],
+    options: Mapping[str, str],
+    folder: str | PathLike[str] | None,
+    profile: str | None,
+) -> Stores:
     from penstock.home import Home
+    from penstock.registry import Registry
 
-    return Home.open(flags, folder=None if folder is None else os.fspath(folder), profile=profile)
+    registry = Registry()
+    flags = dict(named)
+    if named["datastore"] is not None and options:
+        owner = registry.choose("datastore", named["datastore"].partition("://")[0]).name
+        flags |= {f"{owner}.{name}": value for name, value in options.items()}
+    return Home.open(flags, registry=registry, folder=None if folder is None else os.fspath(folder), profile=profile)
 
 
 def _again(how: dict[str, Any]) -> Client:
