@@ -125,6 +125,8 @@ def _walk(folder: str, ignored: list[str]) -> Iterator[tuple[str, str]]:
         ]
         for name in files:
             inside = os.path.relpath(os.path.join(at, name), folder).replace(os.sep, "/")
+            if not os.path.isfile(os.path.join(at, name)):  # a link that leads nowhere, a socket
+                continue
             secret = name.startswith(_SKIPPED_NAMES) or name.endswith(_SKIPPED_SUFFIXES)
             if not secret and not any(fnmatch(inside, pattern) or fnmatch(name, pattern) for pattern in ignored):
                 yield inside, os.path.join(at, name)

@@ -326,7 +326,7 @@ class Record:
             value = getattr(self, name)
             if value not in (None, (), {}, False, ""):
                 kept[name] = value
-        kept["attempt"] = self.attempt
+        kept["attempt"], kept["token"] = self.attempt, self.token  # asked for, also where they are nothing
         return kept
 
     @classmethod
