@@ -126,8 +126,11 @@ class Task:
         self.caught = False
 
 
-def run(message: Message, world: World, drain: Drain) -> Record:
-    """Run one attempt to its end and return the record that stands. Never raises for a fault of the user's code."""
+def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -> Record:
+    """Run one attempt to its end and return the record that stands. Never raises for a fault of the user's code.
+
+    raises: let what the user's code raises pass, and claim nothing then (`penstock.testing.run_step`).
+    """
     started_s = time.time()
     artifacts = Artifacts(world.datastore)
     record = Record(
@@ -141,7 +144,9 @@ def run(message: Message, world: World, drain: Drain) -> Record:
         else:
             _run_step(message, world, artifacts, record)
         record.outcome = SUCCEEDED
-    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, SystemExit included
+    except BaseException as error:  # the user's code may raise anything, SystemExit and KeyboardInterrupt included
+        if raises:
+            raise
         record.exception = describe(error)
         record.transition = None
         _print_error(error, record.exception)
@@ -176,7 +181,7 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
         record.artifacts = {**_stored(flow, binding, artifacts, lenient=error is not None), **record.artifacts}
     except ArtifactError as refusal:
         if error is None:
-            refusal.where = refusal.where or f"{step.file}:{step.next_line}"  # the body has ended; no frame tells its place
+            refusal.where = refusal.where or f"{step.file}:{step.next_line}"  # no frame tells it
             raise
     if error is not None:
         raise error

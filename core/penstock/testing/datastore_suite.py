@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import base64
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import json
@@ -143,7 +144,7 @@ class DatastoreSuite:
         _needs_exclusive(store)
         for turn in range(5):
             key = f"race/{turn}"
-            won = _in_threads(12, lambda number, key=key: _race(store, key, number))
+            won = _in_threads(12, functools.partial(_race, store, key))
             assert sum(won) == 1
 
     def test_of_many_processes_exactly_one_puts(self, store: Datastore) -> None:
