@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     Drain = Callable[[], tuple[Output, Output]]
 
 _UNCHANGEABLE = (int, float, str, bytes, bool, complex, type(None))
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -107,13 +108,31 @@ class World:
     ) -> None:
         self.flow_class, self.graph, self.datastore = flow_class, graph, datastore
         self.flow, self.run, self.facts = graph.name, run, facts
-        self._records: dict[str, Record] = {}
+        self._constants: tuple[str, Record] | None = None
+        self._parent: tuple[str, Record | None] = ("", None)
 
     def constants(self, key: str) -> Record:
         """The record of `_parameters`. Read once a host: every attempt forked later has it already."""
-        if key not in self._records:
-            self._records[key] = records.read_record(self.datastore, key)
-        return self._records[key]
+        if self._constants is None or self._constants[0] != key:
+            self._constants = (key, records.read_record(self.datastore, key))
+        return self._constants[1]
+
+    def parent(self, key: str) -> Record:
+        """The record that a step reads, from what `foresee` has read where it did."""
+        known, record = self._parent
+        return record if record is not None and known == key else records.read_record(self.datastore, key)
+
+    def foresee(self, message: Message) -> None:
+        """Before a fork: read what this attempt and the next ones need alike, so that not each has to read it again.
+
+        That is the parent's record from its second child on: the tasks of a foreach come one after another.
+        """
+        if message.constants:
+            self.constants(message.constants)
+        if len(message.parents) == 1:
+            (key,) = message.parents
+            known, record = self._parent
+            self._parent = (key, None) if known != key else (key, record or records.read_record(self.datastore, key))
 
 
 class Task:
@@ -199,7 +218,7 @@ def _restore(message: Message, world: World, step: Step, artifacts: Artifacts, r
         inputs = Inputs(made, None if split is None else _visible(split.artifacts))
         stack = (parents[0] if split is None else split).stack[: step.depth]
     elif message.parents:
-        parent = records.read_record(world.datastore, message.parents[0])
+        parent = world.parent(message.parents[0])
         rows, stack = _visible(parent.artifacts), parent.stack
         if parent.transition is not None and parent.transition["kind"] in ("foreach", "parallel"):
             stack = (*stack, _frame(parent, place_index(message.place)))
@@ -397,12 +416,17 @@ def describe(error: BaseException) -> dict[str, Any]:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDER)]
     described: dict[str, Any] = {"type": dotted, "message": message}
     if frames:
-        last = frames[-1]
+        last = next((frame for frame in reversed(frames) if not _of_library(frame.filename)), frames[-1])
         described.update(file=last.filename, line=last.lineno, source=(last.line or "").strip())
     if isinstance(error, PenstockError):
         described.update({name: value for name, value in (("hint", error.hint), ("where", error.where)) if value})
     described["traceback"] = "".join(_traceback(error, frames, dotted, message))
     return described
+
+
+def _of_library(file: str) -> bool:
+    """Whether a frame is not the user's: the line to look at is the last one of theirs."""
+    return file.startswith(("<frozen ", _LIBRARY)) or f"{os.sep}site-packages{os.sep}" in file
 
 
 def _traceback(error: BaseException, frames: list[Any], dotted: str, message: str) -> list[str]:

@@ -130,9 +130,8 @@ class Server:
 
     def start(self, name: str, message: Message, *, fresh: bool = False) -> None:
         """Begin an attempt in a process of its own."""
-        if message.constants:
-            with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
-                self.world.constants(message.constants)
+        with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
+            self.world.foresee(message)
         ours, theirs = socket.socketpair()
         out, out_in = os.pipe()
         err, err_in = os.pipe()
