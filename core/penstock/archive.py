@@ -56,7 +56,8 @@ def get(datastore: Datastore, name: str) -> bytes:
     data = datastore.get(keys.code(name))
     if hashlib.sha256(data).hexdigest() != name:
         raise ChunkDamaged(
-            f"the code archive {keys.code(name)} is damaged", hint="flow resume FILE   # a new run, with the code as it is now"
+            f"the code archive {keys.code(name)} is damaged",
+            hint="flow resume FILE   # a new run, with the code as it is now",
         )
     return data
 

@@ -66,7 +66,9 @@ class Shell:
     ) -> subprocess.Popen[bytes]:
         """Begin a command; further keywords are those of Popen."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        return subprocess.Popen(command, cwd=cwd or self.folder, env={**self.environment, **(env or {})}, **streams)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(
+            command, cwd=cwd or self.folder, env={**self.environment, **(env or {})}, **streams
+        )  # type: ignore[call-overload,no-any-return]
 
     def call(self, *command: str, **more: object) -> Answer:
         """Carry a command out; keywords are those of `start`."""

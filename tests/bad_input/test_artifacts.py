@@ -1,4 +1,4 @@
-"""Values that can't be kept or can't be read again: named by their path, with the step's line; what was done stays readable."""
+"""Values that can't be kept or can't be read again: named by their path and the step's line; the rest is readable."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from tests.bad_input.shell import Shell, is_refusal, is_tidy
 def flow(*lines: str, before: str = "", end: str = "pass") -> str:
     """A flow whose first step does nothing wrong, whose second has these lines, and whose last has `end`."""
     return (
-        f"from penstock import FlowSpec, step\n{before}\nclass KeepFlow(FlowSpec):\n    @step\n    def start(self):\n        self.good = [1, 2]\n"
-        "        self.next(self.keep)\n    @step\n    def keep(self):\n" + "".join(f"        {line}\n" for line in lines)
+        f"from penstock import FlowSpec, step\n{before}\nclass KeepFlow(FlowSpec):\n"
+        "    @step\n    def start(self):\n        self.good = [1, 2]\n"
+        "        self.next(self.keep)\n    @step\n    def keep(self):\n" + "".join(
+            f"        {line}\n" for line in lines
+        )
         + f"        self.next(self.end)  # here\n    @step\n    def end(self):\n        {end}\n"
     )  # fmt: skip
 
@@ -24,22 +27,48 @@ def line_of(source: str) -> int:
 
 
 REFUSED = {
-    "lock": (flow("import threading", "self.a = {'b': [threading.Lock()]}"), ["self.a['b'][0] can't be stored", "lock"]),
+    "lock": (
+        flow("import threading", "self.a = {'b': [threading.Lock()]}"),
+        ["self.a['b'][0] can't be stored", "lock"],
+    ),
     "socket": (flow("import socket", "self.s = socket.socket()"), ["self.s can't be stored", "socket"]),
     "generator": (flow("self.g = (i for i in 'ab')"), ["self.g can't be stored", "generator"]),
-    "open file": (flow("import atexit", "self.f = open(__file__)", "atexit.register(self.f.close)"), ["self.f can't be stored", "TextIOWrapper"]),
+    "open file": (
+        flow("import atexit", "self.f = open(__file__)", "atexit.register(self.f.close)"),
+        ["self.f can't be stored", "TextIOWrapper"],
+    ),
     "thread": (flow("import threading", "self.t = threading.current_thread()"), ["self.t can't be stored"]),
-    "C object": (flow("import sqlite3", "self.c = sqlite3.connect(':memory:')"), ["self.c can't be stored", "Connection"]),
+    "C object": (
+        flow("import sqlite3", "self.c = sqlite3.connect(':memory:')"),
+        ["self.c can't be stored", "Connection"],
+    ),
     "attribute of an object": (
-        flow("self.model = Model()", before="import threading\nclass Model:\n    def __init__(self):\n        self.layers = [threading.RLock()]\n"),
-        ["self.model.layers[0] can't be stored", "RLock"]),
+        flow(
+            "self.model = Model()",
+            before="import threading\nclass Model:\n    def __init__(self): self.layers = [threading.RLock()]\n",
+        ),
+        ["self.model.layers[0] can't be stored", "RLock"],
+    ),
     "__reduce__ that raises": (
-        flow("self.r = R()", before="class R:\n    def __reduce__(self):\n        raise KeyError('boom')\n"), ["self.r can't be stored", "boom"]),
+        flow("self.r = R()", before="class R:\n    def __reduce__(self):\n        raise KeyError('boom')\n"),
+        ["self.r can't be stored", "boom"],
+    ),
     "__getstate__ that raises": (
-        flow("self.r = [R()]", before="class R:\n    def __getstate__(self):\n        raise ValueError('no state')\n"), ["self.r[0]", "no state"]),
-    "__reduce__ of nonsense": (flow("self.r = R()", before="class R:\n    def __reduce__(self):\n        return 3\n"), ["self.r can't be stored"]),
-    "too deep": (flow("x = []", "for _ in range(100_000): x = [x]", "self.deep = x"), ["self.deep can't be stored: it is nested too deeply"]),
-    "a closure over a lock": (flow("import threading", "k = threading.Lock()", "self.f = lambda: k"), ["self.f, its variable k,", "can't be stored"]),
+        flow("self.r = [R()]", before="class R:\n    def __getstate__(self):\n        raise ValueError('no state')\n"),
+        ["self.r[0]", "no state"],
+    ),
+    "__reduce__ of nonsense": (
+        flow("self.r = R()", before="class R:\n    def __reduce__(self):\n        return 3\n"),
+        ["self.r can't be stored"],
+    ),
+    "too deep": (
+        flow("x = []", "for _ in range(100_000): x = [x]", "self.deep = x"),
+        ["self.deep can't be stored: it is nested too deeply"],
+    ),
+    "a closure over a lock": (
+        flow("import threading", "k = threading.Lock()", "self.f = lambda: k"),
+        ["self.f, its variable k,", "can't be stored"],
+    ),
     "this flow": (flow("self.me = self"), ["self.me", "a flow can't be kept"]),
 }  # fmt: skip
 
@@ -87,7 +116,10 @@ KEPT = {
     "deleted and made again": ("del self.good", "self.good = 3", "assert self.good == 3"),
     "changed in place": ("self.good.append(3)", "assert self.good == [1, 2, 3]"),
     "thousands of names": ("for i in range(3000): setattr(self, f'n{i}', i)", "assert self.n2999 == 2999"),
-    "many at the edge of inline": ("for i in range(200): setattr(self, f'n{i}', bytes(1024))", "assert self.n199 == bytes(1024)"),
+    "many at the edge of inline": (
+        "for i in range(200): setattr(self, f'n{i}', bytes(1024))",
+        "assert self.n199 == bytes(1024)",
+    ),
     "large": ("self.v = bytes(50_000_000)", "assert len(self.v) == 50_000_000"),
 }  # fmt: skip
 
@@ -113,7 +145,11 @@ def test_odd_values_that_are_kept(case: str, shell: Shell) -> None:
     answer = shell.flow("run", "keep.py")
     is_tidy(answer)
     assert answer.code == 0, answer
-    for command in (["dump", "KeepFlow/latest/keep", "--private"], ["dump", "KeepFlow/latest/keep", "--json"], ["show", "KeepFlow/latest/keep/0"]):
+    for command in (
+        ["dump", "KeepFlow/latest/keep", "--private"],
+        ["dump", "KeepFlow/latest/keep", "--json"],
+        ["show", "KeepFlow/latest/keep/0"],
+    ):
         shown = shell.flow(*command)
         is_tidy(shown)
         assert shown.code == 0, shown
@@ -172,7 +208,7 @@ def test_a_class_that_is_gone_is_named(shell: Shell) -> None:
 
 
 def test_a_value_that_raises_when_it_is_read(shell: Shell) -> None:
-    before = "def fail():\n    raise OSError('no such device')\nclass R:\n    def __reduce__(self):\n        return fail, ()\n"
+    before = "def fail(): raise OSError('no such device')\nclass R:\n    def __reduce__(self): return fail, ()\n"
     shell.write("keep.py", flow("self.r = R()", before=before, end="print(self.r)"))
     answer = shell.flow("run", "keep.py")
     is_tidy(answer)

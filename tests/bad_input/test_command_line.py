@@ -1,4 +1,4 @@
-"""What is typed wrong: the flag or the word that is meant, the nearest one that exists, exit code 2 or 4, nothing written."""
+"""What is typed wrong: the flag or word that is meant, the nearest that exists, exit code 2 or 4, nothing written."""
 
 from __future__ import annotations
 
@@ -38,38 +38,123 @@ BEFORE_ANY_RUN = {
     "no file": (["run"], 2, ["Missing argument 'FILE"], "run --help"),
     "unknown command": (["rnu"], 2, ["no command 'rnu'"], "'run'"),
     "unknown command, nothing near": (["xyzzy"], 2, ["no command 'xyzzy'"], "there are: run, resume"),
-    "unknown option": (["run", "fine.py", "--max-worker=3"], 2, ["No such option '--max-worker'", "--max-workers"], "run --help"),
+    "unknown option": (
+        ["run", "fine.py", "--max-worker=3"],
+        2,
+        ["No such option '--max-worker'", "--max-workers"],
+        "run --help",
+    ),
     "unknown option of another command": (["runs", "--follow"], 2, ["No such option '--follow'"], "runs --help"),
     "unknown parameter": (["run", "fine.py", "--alpah=3"], 2, ["'--alpah'", "--alpha"], "run --help"),
     "too many words": (["run", "fine.py", "again"], 2, ["unexpected extra argument (again)"], "run --help"),
     "option without its value": (["run", "fine.py", "--tag"], 2, ["'--tag' requires an argument"], "run --help"),
-    "option twice": (["run", "fine.py", "--max-workers=1", "--max-workers", "2"], 2, ["--max-workers is given 2 times"], "once"),
+    "option twice": (
+        ["run", "fine.py", "--max-workers=1", "--max-workers", "2"],
+        2,
+        ["--max-workers is given 2 times"],
+        "once",
+    ),
     "parameter twice": (["run", "fine.py", "--alpha=1", "--alpha=1"], 2, ["--alpha is given 2 times"], "once"),
     "no workers": (["run", "fine.py", "--max-workers=0"], 2, ["--max-workers", "at least one job"], "--max-workers=4"),
     "less than no workers": (["run", "fine.py", "--max-workers=-1"], 2, ["--max-workers", "not -1"], "--max-workers=4"),
     "workers in words": (["run", "fine.py", "--max-workers=x"], 2, ["'x' is not a whole number"], "--max-workers=4"),
     "no splits": (["run", "fine.py", "--max-num-splits=0"], 2, ["--max-num-splits", "x>=1"], "run --help"),
     "unknown executor": (["run", "fine.py", "--executor=locl"], 4, ["no executor 'locl'"], "--executor=local"),
-    "unknown executor, nothing near": (["run", "fine.py", "--executor=xyzzy"], 4, ["no executor 'xyzzy'; there are: "], "flow plugins"),
+    "unknown executor, nothing near": (
+        ["run", "fine.py", "--executor=xyzzy"],
+        4,
+        ["no executor 'xyzzy'; there are: "],
+        "flow plugins",
+    ),
     "unknown datastore": (["run", "fine.py", "--datastore=locall"], 4, ["no datastore 'locall'"], "--datastore=local"),
-    "unknown datastore in a URL": (["run", "fine.py", "--datastore=gopher://x/y"], 4, ["no datastore 'gopher'"], "flow plugins"),
-    "a URL for a store without": (["run", "fine.py", "--datastore=local://x"], 2, ["local takes no URL"], "--datastore=local"),
-    "unknown metadata": (["run", "fine.py", "--metadata=datastor"], 4, ["no metadata 'datastor'"], "--metadata=datastore"),
+    "unknown datastore in a URL": (
+        ["run", "fine.py", "--datastore=gopher://x/y"],
+        4,
+        ["no datastore 'gopher'"],
+        "flow plugins",
+    ),
+    "a URL for a store without": (
+        ["run", "fine.py", "--datastore=local://x"],
+        2,
+        ["local takes no URL"],
+        "--datastore=local",
+    ),
+    "unknown metadata": (
+        ["run", "fine.py", "--metadata=datastor"],
+        4,
+        ["no metadata 'datastor'"],
+        "--metadata=datastore",
+    ),
     "unknown log sink": (["runs", "--logging=locl"], 4, ["no logging 'locl'"], "--logging=local"),
     "unknown profile": (["run", "fine.py", "--profile=prod"], 4, ["no profile 'prod'"], "profiles.prod"),
-    "a class that is not there": (["run", "fine.py", "--executor=nowhere.py:Executor"], 4, ["nowhere.py"], "flow plugins"),
-    "a class of another kind": (["run", "fine.py", "--executor=fine.py:FineFlow"], 4, ["fine.py:FineFlow is no Executor"], "Executor"),
-    "a word where a boolean option is": (["run", "fine.py", "--local-durable=maybe"], 2, ["--local-durable"], "run --help"),
-    "unknown choice": (["run", "fine.py", "--on-failure=fail_fast"], 2, ["'fail_fast' is not one of", "Did you mean 'fail-fast'?"], "run --help"),
-    "executor for no step": (["run", "fine.py", "--executor-for=strat=local"], 2, ["a step 'strat' that FineFlow lacks"], "'start'"),
-    "executor for a step, unknown": (["run", "fine.py", "--executor-for=start=locl"], 4, ["no executor 'locl'"], "--executor=local"),
-    "executor for a step, malformed": (["run", "fine.py", "--executor-for=start"], 2, ["not of the form STEP=NAME"], "--executor-for"),
-    "executor for a step, unknown option": (["run", "fine.py", "--executor-for=start=local:cpu=1"], 2, ["no option 'cpu'"], "'cpus'"),
-    "executor for a step, wrong value": (["run", "fine.py", "--executor-for=start=local:cpus=x"], 2, ["'x' is not"], "cpus"),
+    "a class that is not there": (
+        ["run", "fine.py", "--executor=nowhere.py:Executor"],
+        4,
+        ["nowhere.py"],
+        "flow plugins",
+    ),
+    "a class of another kind": (
+        ["run", "fine.py", "--executor=fine.py:FineFlow"],
+        4,
+        ["fine.py:FineFlow is no Executor"],
+        "Executor",
+    ),
+    "a word where a boolean option is": (
+        ["run", "fine.py", "--local-durable=maybe"],
+        2,
+        ["--local-durable"],
+        "run --help",
+    ),
+    "unknown choice": (
+        ["run", "fine.py", "--on-failure=fail_fast"],
+        2,
+        ["'fail_fast' is not one of", "Did you mean 'fail-fast'?"],
+        "run --help",
+    ),
+    "executor for no step": (
+        ["run", "fine.py", "--executor-for=strat=local"],
+        2,
+        ["a step 'strat' that FineFlow lacks"],
+        "'start'",
+    ),
+    "executor for a step, unknown": (
+        ["run", "fine.py", "--executor-for=start=locl"],
+        4,
+        ["no executor 'locl'"],
+        "--executor=local",
+    ),
+    "executor for a step, malformed": (
+        ["run", "fine.py", "--executor-for=start"],
+        2,
+        ["not of the form STEP=NAME"],
+        "--executor-for",
+    ),
+    "executor for a step, unknown option": (
+        ["run", "fine.py", "--executor-for=start=local:cpu=1"],
+        2,
+        ["no option 'cpu'"],
+        "'cpus'",
+    ),
+    "executor for a step, wrong value": (
+        ["run", "fine.py", "--executor-for=start=local:cpus=x"],
+        2,
+        ["'x' is not"],
+        "cpus",
+    ),
     "empty tag": (["run", "fine.py", "--tag="], 2, ["--tag", "can't be empty"], "--tag="),
     "long tag": (["run", "fine.py", "--tag=" + "x" * 501], 2, ["at most 500 characters"], "--tag="),
-    "id file in no folder": (["run", "fine.py", "--run-id-file=no/where"], 2, ["--run-id-file", "no folder no"], "mkdir -p no"),
-    "id file that is a folder": (["run", "fine.py", "--run-id-file=."], 2, ["--run-id-file", ". is a folder"], "--run-id-file="),
+    "id file in no folder": (
+        ["run", "fine.py", "--run-id-file=no/where"],
+        2,
+        ["--run-id-file", "no folder no"],
+        "mkdir -p no",
+    ),
+    "id file that is a folder": (
+        ["run", "fine.py", "--run-id-file=."],
+        2,
+        ["--run-id-file", ". is a folder"],
+        "--run-id-file=",
+    ),
     "resume of no run": (["resume", "fine.py"], 2, ["FineFlow has no run"], "flow run"),
     "resume of an unknown step": (["resume", "fine.py", "strat"], 2, ["FineFlow has no step 'strat'"], "'start'"),
     "parameter for resume": (["resume", "fine.py", "--alpha=3"], 2, ["'--alpha'"], "resume --help"),
@@ -81,7 +166,12 @@ BEFORE_ANY_RUN = {
     "continue of nothing": (["continue"], 2, ["Missing argument 'RUN'"], "continue --help"),
     "cancel of a step": (["cancel", "A/b/c"], 2, ["'A/b/c' is not of the form Flow/RUN"], "flow runs"),
     "unknown setting": (["config", "max_worker"], 2, ["no setting 'max_worker'"], "'max_workers'"),
-    "unknown format": (["show", "fine.py", "--format=dott"], 2, ["'dott' is not one of", "Did you mean 'dot'?"], "show --help"),
+    "unknown format": (
+        ["show", "fine.py", "--format=dott"],
+        2,
+        ["'dott' is not one of", "Did you mean 'dot'?"],
+        "show --help",
+    ),
     "unknown state": (["runs", "--status=suceeded"], 2, ["Did you mean 'succeeded'?"], "runs --help"),
     "a limit of none": (["runs", "-n", "0"], 2, ["x>=1"], "runs --help"),
     "follow and tail": (["logs", "latest", "-f", "--tail=3"], 2, ["--tail", "--follow"], "one of them"),
@@ -96,7 +186,9 @@ def test_what_is_typed_wrong(case: str, shell: Shell) -> None:
     assert not shell.store.exists()
 
 
-@pytest.mark.parametrize("case", [case for case, (words, *_) in BEFORE_ANY_RUN.items() if words[0] in ("run", "resume") and len(words) > 1])
+@pytest.mark.parametrize(
+    "case", [case for case, (words, *_) in BEFORE_ANY_RUN.items() if words[0] in ("run", "resume") and len(words) > 1]
+)
 def test_the_same_as_a_command_of_the_file(case: str, shell: Shell) -> None:
     (command, _, *rest), code, texts, _ = BEFORE_ANY_RUN[case]
     shell.write("fine.py", FINE + "\nif __name__ == '__main__':\n    FineFlow()\n")
@@ -118,10 +210,25 @@ AFTER_A_RUN = {
     "unknown step of dump": (["dump", "FineFlow/RUN/strt"], 2, ["has no step 'strt'"], "'start'"),
     "dump of a flow": (["dump", "FineFlow"], 2, ["'FineFlow' is a flow; a run is wanted"], "FineFlow/latest"),
     "dump into a folder": (["dump", "FineFlow/RUN/end", "--file=."], 2, ["'--file'", "is a directory"], "dump --help"),
-    "dump into no folder": (["dump", "FineFlow/RUN/end", "--file=no/where"], 2, ["no/where can't be written"], "--file="),
+    "dump into no folder": (
+        ["dump", "FineFlow/RUN/end", "--file=no/where"],
+        2,
+        ["no/where can't be written"],
+        "--file=",
+    ),
     "cancel of a run that has ended": (["cancel", "FineFlow/RUN"], 2, ["has ended: succeeded"], "flow runs FineFlow"),
-    "continue of a run that has ended": (["continue", "FineFlow/RUN"], 2, ["has ended: succeeded"], "flow resume fine.py --origin-run-id=RUN"),
-    "resume of an unknown origin": (["resume", "fine.py", "--origin-run-id=20200101-0000-aaaa"], 2, ["has no run '20200101"], "RUN"),
+    "continue of a run that has ended": (
+        ["continue", "FineFlow/RUN"],
+        2,
+        ["has ended: succeeded"],
+        "flow resume fine.py --origin-run-id=RUN",
+    ),
+    "resume of an unknown origin": (
+        ["resume", "fine.py", "--origin-run-id=20200101-0000-aaaa"],
+        2,
+        ["has no run '20200101"],
+        "RUN",
+    ),
     "resume of an unknown step": (["resume", "fine.py", "edn"], 2, ["has no step 'edn'"], "'end'"),
     "runs of an unknown flow": (["runs", "FineFlo"], 2, ["no flow 'FineFlo' has run"], "'FineFlow'"),
 }  # fmt: skip
@@ -135,7 +242,9 @@ def test_runs_steps_and_tasks_that_are_not_there(case: str, shell: Shell) -> Non
     before = sorted(shell.store.rglob("*"))
     answer = shell.flow(*(word.replace("RUN", run) for word in arguments))
     is_refusal(answer, code, *(text.replace("RUN", run) for text in texts), next_=next_.replace("RUN", run))
-    assert {path for path in shell.store.rglob("*") if "catalogue" not in path.name} == {path for path in before if "catalogue" not in path.name}
+    assert {
+        path for path in shell.store.rglob("*") if "catalogue" not in path.name
+    } == {path for path in before if "catalogue" not in path.name}
 
 
 def test_a_run_that_has_ended_well_can_be_resumed_from_a_step(shell: Shell) -> None:
@@ -148,7 +257,10 @@ def test_a_run_that_has_ended_well_can_be_resumed_from_a_step(shell: Shell) -> N
 
 @pytest.mark.parametrize(
     "arguments",
-    [["runs", "NoFlow", "--json"], ["show", "NoFlow", "--json"], ["dump", "NoFlow/latest", "--json"], ["config", "nothing", "--json"], ["runs", "--bad", "--json"]],
+    [
+        ["runs", "NoFlow", "--json"], ["show", "NoFlow", "--json"], ["dump", "NoFlow/latest", "--json"],
+        ["config", "nothing", "--json"], ["runs", "--bad", "--json"],
+    ],
 )  # fmt: skip
 def test_with_json_an_error_is_a_document_too(arguments: list[str], shell: Shell) -> None:
     answer = shell.flow(*arguments)
@@ -171,15 +283,34 @@ class Options:
 
 @hookimpl
 def penstock_backends():
-    yield Backend(kind="executor", name="boat", contract=EXECUTOR_CONTRACT, summary="s", options=Options, target="boat:Boat")
+    yield Backend(
+        kind="executor", name="boat", contract=EXECUTOR_CONTRACT, summary="s", options=Options, target="boat:Boat"
+    )
 '''
     _plant(shell, "boat", plugin)
     shell.write("fine.py", FINE)
-    is_refusal(shell.flow("run", "fine.py", "--boat-image=x"), 2, "--boat-image belongs to the executor boat, which is not chosen", next_="--executor=boat")
+    is_refusal(
+        shell.flow("run", "fine.py", "--boat-image=x"),
+        2,
+        "--boat-image belongs to the executor boat, which is not chosen",
+        next_="--executor=boat",
+    )
     is_refusal(shell.flow("run", "fine.py", "--executor=bot"), 4, "no executor 'bot'", next_="--executor=boat")
     listed = shell.flow("plugins")
     is_tidy(listed)
     assert "boat" in listed.out
+
+
+BACKEND = """from penstock.plugin import Backend, hookimpl
+@hookimpl
+def penstock_backends():
+    yield Backend(kind={kind!r}, name={name!r}, contract={contract}, summary="s", target="boat:Boat")
+"""
+
+
+def backend(kind: str = "executor", name: str = "boat", contract: int = 1) -> str:
+    """A plugin with one backend."""
+    return BACKEND.format(kind=kind, name=name, contract=contract)
 
 
 BROKEN_PLUGINS = {
@@ -187,14 +318,16 @@ BROKEN_PLUGINS = {
     "raises": ("1 / 0\n", "ZeroDivisionError: division by zero"),
     "syntax": ("def\n", "SyntaxError"),
     "missing SDK": ("import sdk_that_is_not_here\n", "No module named 'sdk_that_is_not_here'"),
-    "no backend": ("from penstock.plugin import hookimpl\n@hookimpl\ndef penstock_backends():\n    return [3]\n", "int"),
-    "hook misspelt": ("from penstock.plugin import hookimpl\n@hookimpl\ndef penstock_backend():\n    return []\n", "penstock_backend"),
-    "wrong kind": (
-        "from penstock.plugin import Backend, hookimpl\n@hookimpl\ndef penstock_backends():\n"
-        "    yield Backend(kind='exec', name='boat', contract=1, summary='s', target='boat:Boat')\n", "unknown kind 'exec'"),
-    "name of ours": (
-        "from penstock.plugin import Backend, hookimpl\n@hookimpl\ndef penstock_backends():\n"
-        "    yield Backend(kind='executor', name='local', contract=1, summary='s', target='boat:Boat')\n", "penstock's own"),
+    "no backend": (
+        "from penstock.plugin import hookimpl\n@hookimpl\ndef penstock_backends():\n    return [3]\n",
+        "int",
+    ),
+    "hook misspelt": (
+        "from penstock.plugin import hookimpl\n@hookimpl\ndef penstock_backend():\n    return []\n",
+        "penstock_backend",
+    ),
+    "wrong kind": (backend(kind="exec"), "unknown kind 'exec'"),
+    "name of ours": (backend(name="local"), "penstock's own"),
 }  # fmt: skip
 
 
@@ -213,18 +346,28 @@ def test_a_broken_plugin_breaks_only_itself(case: str, shell: Shell) -> None:
 
 
 def test_a_backend_of_another_contract(shell: Shell) -> None:
-    _plant(shell, "boat", "from penstock.plugin import Backend, hookimpl\n@hookimpl\ndef penstock_backends():\n"
-           "    yield Backend(kind='executor', name='boat', contract=99, summary='s', target='boat:Boat')\n")  # fmt: skip
+    _plant(shell, "boat", backend(contract=99))
     shell.write("fine.py", FINE)
-    is_refusal(shell.flow("run", "fine.py", "--executor=boat"), 4, "needs contract 99, core offers", next_="pip install --upgrade penstock")
+    is_refusal(
+        shell.flow("run", "fine.py", "--executor=boat"),
+        4,
+        "needs contract 99, core offers",
+        next_="pip install --upgrade penstock",
+    )
 
 
 def test_two_plugins_of_one_name(shell: Shell) -> None:
     for name in ("boat", "ship"):
-        _plant(shell, name, "from penstock.plugin import Backend, hookimpl\n@hookimpl\ndef penstock_backends():\n"
-               "    yield Backend(kind='executor', name='boat', contract=1, summary='s', target='boat:Boat')\n")  # fmt: skip
+        _plant(shell, name, backend())
     shell.write("fine.py", FINE)
-    is_refusal(shell.flow("run", "fine.py", "--executor=boat"), 4, "penstock-boat 1.0", "penstock-ship 1.0", "both bring", next_="pip uninstall")
+    is_refusal(
+        shell.flow("run", "fine.py", "--executor=boat"),
+        4,
+        "penstock-boat 1.0",
+        "penstock-ship 1.0",
+        "both bring",
+        next_="pip uninstall",
+    )
 
 
 def _plant(shell: Shell, name: str, source: str | None) -> None:
@@ -248,7 +391,11 @@ WRONG_PARAMETERS = {
     "empty number": (["--must=1", "--count="], ["--count takes a whole number, not ''"], "--count=3"),
     "number": (["--must=1", "--learning-rate=fast"], ["takes a number, not 'fast'"], "=0.5"),
     "truth": (["--must=1", "--sure=maybe"], ["--sure takes true or false, not 'maybe'"], "--sure=true"),
-    "JSON": (["--must=1", "--table={'a': 1}"], ["--table takes JSON", "Expecting property name"], "--table='{\"a\": 1}'"),
+    "JSON": (
+        ["--must=1", "--table={'a': 1}"],
+        ["--table takes JSON", "Expecting property name"],
+        "--table='{\"a\": 1}'",
+    ),
     "both spellings": (["--must=1", "--learning_rate=1", "--learning-rate=2"], ["is given 2 times"], "once"),
 }  # fmt: skip
 
@@ -267,10 +414,13 @@ def test_wrong_values_of_parameters(case: str, shell: Shell) -> None:
         (["--must=1"], "['1', 0.5, 'd', 3, False, None, ['a', 'b']]"),
         (["--must", "-1", "--count", "-4", "--learning_rate", "-.5"], "['-1', -0.5, 'd', -4, False, None, ['a', 'b']]"),
         (["--must=", "--with-dash="], "['', 0.5, '', 3, False, None, ['a', 'b']]"),
-        (["--must=ä €\N{GRINNING FACE}", "--with_dash=--x"], "['ä €\N{GRINNING FACE}', 0.5, '--x', 3, False, None, ['a', 'b']]"),
+        (["--must=ä €", "--with_dash=--x"], "['ä €', 0.5, '--x', 3, False, None, ['a', 'b']]"),
         (["--must=a\nb", "--sure"], "['a\\nb', 0.5, 'd', 3, True, None, ['a', 'b']]"),
         (["--must=1", "--sure=NO", "--words=x", "--table=[1, null]"], "['1', 0.5, 'd', 3, False, [1, None], ['x']]"),
-        (["--must=1", "--sure", "yes", "--table", '{"a": {"b": "c"}}', "--words=,"], "['1', 0.5, 'd', 3, True, {'a': {'b': 'c'}}, ['', '']]"),
+        (
+            ["--must=1", "--sure", "yes", "--table", '{"a": {"b": "c"}}', "--words=,"],
+            "['1', 0.5, 'd', 3, True, {'a': {'b': 'c'}}, ['', '']]",
+        ),
     ],
 )  # fmt: skip
 def test_odd_values_of_parameters(arguments: list[str], printed: str, shell: Shell) -> None:
@@ -282,20 +432,21 @@ def test_odd_values_of_parameters(arguments: list[str], printed: str, shell: She
 
 def test_parameters_of_the_environment(shell: Shell) -> None:
     shell.write("many.py", PARAMETERS)
-    answer = shell.flow("run", "many.py", env={"PENSTOCK_RUN_MUST": "e", "METAFLOW_RUN_WITH_DASH": "m", "PENSTOCK_RUN_SURE": "True"})
+    answer = shell.flow(
+        "run", "many.py", env={"PENSTOCK_RUN_MUST": "e", "METAFLOW_RUN_WITH_DASH": "m", "PENSTOCK_RUN_SURE": "True"}
+    )
     assert answer.out == "end  ['e', 0.5, 'm', 3, True, None, ['a', 'b']]\n", answer
     wrong = shell.flow("run", "many.py", "--must=1", env={"PENSTOCK_RUN_COUNT": "x"})
     is_refusal(wrong, 2, "takes a whole number, not 'x'", next_="--count=3")
 
 
 def test_a_default_that_can_not_be_computed(shell: Shell) -> None:
-    shell.write("bad.py", "from penstock import *\nclass BadFlow(FlowSpec):\n    p = Parameter('p', type=int, default=lambda context: 'x')\n"
-                "    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n")  # fmt: skip
+    shell.write("bad.py", FINE.replace("default=1, help=\"how much\"", "type=int, default=lambda context: 'x'"))
     answer = shell.flow("run", "bad.py")
     is_tidy(answer)
     assert answer.code == 1
-    assert "the default function of parameter 'p' returned 'x', which is no int" in answer.err
-    assert "bad.py:3" in answer.err
+    assert "the default function of parameter 'alpha' returned 'x', which is no int" in answer.err
+    assert "bad.py:5" in answer.err
     assert "flow resume" not in answer.err.partition("next: ")[2], "there is nothing to take over"
 
 
@@ -330,7 +481,9 @@ def test_the_nearest_profile_is_offered(shell: Shell) -> None:
     is_refusal(shell.flow("run", "fine.py", "--profile=prd"), 4, "no profile 'prd'", next_="--profile=prod")
 
 
-@pytest.mark.parametrize("name", ["PENSTOCK_EXECUTOR", "PENSTOCK_DATASTORE", "METAFLOW_DEFAULT_DATASTORE", "PENSTOCK_PROFILE"])
+@pytest.mark.parametrize(
+    "name", ["PENSTOCK_EXECUTOR", "PENSTOCK_DATASTORE", "METAFLOW_DEFAULT_DATASTORE", "PENSTOCK_PROFILE"]
+)
 def test_wrong_settings_of_the_environment(name: str, shell: Shell) -> None:
     shell.write("fine.py", FINE)
     is_refusal(shell.flow("run", "fine.py", env={name: "xyzzy"}), 4, "'xyzzy'")
@@ -362,8 +515,17 @@ class SlowFlow(FlowSpec):
 SLOW_IMPORT = "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(600)\n" + FINE
 
 
-def _interrupted(shell: Shell, command: list[str], when: bytes, number: int, *, group: bool, stream: str = "stdout", env: dict[str, str] | None = None):
-    """Start, wait for a line that holds `when`, send the signal; returns exit code and what was said on standard error."""
+def _interrupted(
+    shell: Shell,
+    command: list[str],
+    when: bytes,
+    number: int,
+    *,
+    group: bool,
+    stream: str = "stdout",
+    env: dict[str, str] | None = None,
+):
+    """Start, wait for a line that holds `when`, send the signal; returns exit code and standard error."""
     process = shell.start(*command, start_new_session=True, env=env)
     told = b""
     with process:
@@ -376,7 +538,7 @@ def _interrupted(shell: Shell, command: list[str], when: bytes, number: int, *, 
             os.killpg(process.pid, number)
         else:
             os.kill(process.pid, number)
-        out, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=30)
     return process.returncode, ((told + err) if stream == "stderr" else err).decode()
 
 
@@ -425,7 +587,13 @@ def test_a_second_interruption_ends_at_once(shell: Shell) -> None:
     assert process.returncode in (130, 143)
 
 
-@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["--help"], ["run", "--help"], ["config"], ["plugins"], ["show", "FineFlow/latest"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs"], ["runs", "--json"], ["--help"], ["run", "--help"], ["config"], ["plugins"],
+        ["show", "FineFlow/latest"],
+    ],
+)  # fmt: skip
 def test_a_pipe_that_is_closed(words: list[str], shell: Shell) -> None:
     """`flow runs | head -0`: no word about it, whoever closed the pipe knows."""
     shell.run_fine()

@@ -1,4 +1,4 @@
-"""The surroundings: no home, no terminal, narrow, another locale, closed streams, few descriptors, an old Python, `-I`, `-O`."""
+"""The surroundings: no home, no terminal, narrow, another locale, closed streams, few descriptors, `-I`, `-O`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ class WordFlow(FlowSpec):
         raise ValueError("schäden €")
 """
 
+FAN = """self.xs = range(60)
+        self.next(self.each, foreach="xs")
+
+    @step
+    def each(self):
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.x = len(inputs)
+        self.next(self.end)"""
+
 # What is changed in the environment; None takes a variable away.
 ENVIRONMENTS = {
     "no HOME": {"HOME": None},
@@ -42,7 +54,9 @@ ENVIRONMENTS = {
     "TMPDIR that is not there": {"TMPDIR": "/nowhere/at/all"},
     "XDG folder that is not there": {"XDG_CONFIG_HOME": "/nowhere/at/all"},
     "locale C": {"LANG": "C", "LC_ALL": "C"},
-    "locale POSIX without UTF-8 mode": {"LANG": "POSIX", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "locale POSIX without UTF-8 mode": {
+        "LANG": "POSIX", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"
+    },
     "a locale that is not there": {"LC_ALL": "xx_YY.UTF-99"},
     "latin-1 streams": {"PYTHONIOENCODING": "latin-1"},
     "NO_COLOR": {"NO_COLOR": "1"},
@@ -60,9 +74,7 @@ ENVIRONMENTS = {
     "only plugins of ours": {"PENSTOCK_PLUGINS": "none"},
     "a huge variable": {"HUGE": "x" * 100_000},
     "a variable that is no text": {"ODD": "\udcff"},
-    "no environment at all": {
-        name: None for name in ("HOME", "PATH", "LANG", "USER", "PYTHONWARNINGS")
-    },
+    "no environment at all": dict.fromkeys(("HOME", "PATH", "LANG", "USER", "PYTHONWARNINGS")),
 }  # fmt: skip
 
 
@@ -80,7 +92,14 @@ def test_a_run_and_a_look_at_it(case: str, shell: Shell) -> None:
     answer = shell.run_fine()
     is_tidy(answer)
     assert answer.out == "end  x is 1\n"
-    for words in (["runs"], ["show", "FineFlow/latest"], ["show", "fine.py"], ["dump", "FineFlow/latest/end"], ["config"], ["run", "--help"]):
+    for words in (
+        ["runs"],
+        ["show", "FineFlow/latest"],
+        ["show", "fine.py"],
+        ["dump", "FineFlow/latest/end"],
+        ["config"],
+        ["run", "--help"],
+    ):
         shown = shell.flow(*words)
         is_tidy(shown)
         assert shown.code == 0, shown
@@ -98,9 +117,11 @@ def test_text_that_the_terminal_can_not_show(case: str, shell: Shell) -> None:
     answer = shell.flow("run", "word.py", env={} if "latin" not in case else {"PYTHONIOENCODING": "utf-8"})
     is_tidy(answer)
     assert answer.code == 1, answer
-    assert "größe".encode() in answer.raw_out or "gr\\xf6\\xdfe" in answer.out or b"gr\xf6\xdfe" in answer.raw_out, answer
+    assert "größe".encode() in answer.raw_out, answer
     assert "ValueError: sch" in answer.err
-    for words in (["show", "WordFlow/latest"], ["dump", "WordFlow/latest/start"], ["runs"], ["logs", "WordFlow/latest/start"]):
+    for words in (
+        ["show", "WordFlow/latest"], ["dump", "WordFlow/latest/start"], ["runs"], ["logs", "WordFlow/latest/start"]
+    ):
         shown = shell.flow(*words)
         is_tidy(shown)
         assert shown.code == 0, shown
@@ -122,7 +143,17 @@ def test_streams_that_are_closed(closed: str, words: str, shell: Shell) -> None:
 def test_on_a_terminal_of_20_columns(words: list[str], shell: Shell) -> None:
     shell.run_fine()
     ours, theirs = pty.openpty()
-    process = shell.start(sys.executable, "-P", "-m", "penstock", *words, stdin=theirs, stdout=theirs, stderr=theirs, env={"COLUMNS": "20", "TERM": "xterm"})
+    process = shell.start(
+        sys.executable,
+        "-P",
+        "-m",
+        "penstock",
+        *words,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={"COLUMNS": "20", "TERM": "xterm"},
+    )
     os.close(theirs)
     seen = b""
     while True:
@@ -153,15 +184,15 @@ def test_standard_input_is_nobody_s(shell: Shell) -> None:
 
 def _limited(shell: Shell, words: list[str], kind: int, most: int) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "penstock", *words], cwd=shell.folder, env=shell.environment, stdin=subprocess.DEVNULL,
+        [
+            sys.executable, "-P", "-m", "penstock", *words
+        ], cwd=shell.folder, env=shell.environment, stdin=subprocess.DEVNULL,
         capture_output=True, timeout=LIMIT_S, preexec_fn=lambda: resource.setrlimit(kind, (most, most)),
     )  # fmt: skip
 
 
 def test_with_64_descriptors(shell: Shell) -> None:
-    wide = FINE.replace("self.next(self.end)", "self.xs = range(60)\n        self.next(self.each, foreach='xs')").replace(
-        "    @step\n    def end(self):", "    @step\n    def each(self):\n        self.next(self.join)\n\n    @step\n    def join(self, inputs):\n"
-        "        self.x = len(inputs)\n        self.next(self.end)\n\n    @step\n    def end(self):")  # fmt: skip
+    wide = FINE.replace("self.x = self.alpha\n        self.next(self.end)", FAN)
     shell.write("wide.py", wide)
     done = _limited(shell, ["run", "wide.py", "--max-workers=4"], resource.RLIMIT_NOFILE, 64)
     assert (done.returncode, done.stdout) == (0, b"end  x is 60\n"), done.stderr
@@ -169,7 +200,9 @@ def test_with_64_descriptors(shell: Shell) -> None:
 
 def test_files_that_may_not_grow(shell: Shell) -> None:
     """`ulimit -f`: the value is refused with what was needed, the run ends in good order."""
-    shell.write("big.py", FINE.replace("self.x = self.alpha", "self.x = 1; self.big = __import__('os').urandom(3_000_000)"))
+    shell.write(
+        "big.py", FINE.replace("self.x = self.alpha", "self.x = 1; self.big = __import__('os').urandom(3_000_000)")
+    )
     done = _limited(shell, ["run", "big.py"], resource.RLIMIT_FSIZE, 1_000_000)
     assert done.returncode == 1, done.stderr
     assert b"bytes needed" in done.stderr
@@ -180,7 +213,9 @@ def test_files_that_may_not_grow(shell: Shell) -> None:
 def test_masks_for_new_files(mask: int, shell: Shell) -> None:
     shell.write("fine.py", FINE)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "penstock", "run", "fine.py"], cwd=shell.folder, env=shell.environment, capture_output=True,
+        [
+            sys.executable, "-P", "-m", "penstock", "run", "fine.py"
+        ], cwd=shell.folder, env=shell.environment, capture_output=True,
         timeout=LIMIT_S, umask=mask,
     )  # fmt: skip
     if mask == 0o777 and os.getuid():
@@ -191,7 +226,12 @@ def test_masks_for_new_files(mask: int, shell: Shell) -> None:
     assert shell.store.stat().st_mode & 0o077 == 0, "other users may look into the store"
 
 
-@pytest.mark.parametrize("switches", [["-I"], ["-O"], ["-OO"], ["-E"], ["-s"], ["-P"], ["-u"], ["-B"], ["-bb"], ["-X", "utf8=0"], ["-X", "dev"]])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        ["-I"], ["-O"], ["-OO"], ["-E"], ["-s"], ["-P"], ["-u"], ["-B"], ["-bb"], ["-X", "utf8=0"], ["-X", "dev"],
+    ],
+)  # fmt: skip
 def test_switches_of_the_interpreter(switches: list[str], shell: Shell) -> None:
     """`-I` and `-E` pass PYTHONPATH over: there penstock must be installed, or Python itself says that it is not."""
     shell.write("fine.py", FINE)

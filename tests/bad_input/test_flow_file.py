@@ -9,12 +9,23 @@ import pytest
 
 from tests.bad_input.shell import FINE, Shell, is_refusal, is_tidy
 
-HEAD = "from penstock import *\nfrom penstock import FlowSpec, Parameter, catch, current, resources, retry, step, timeout\n"
+HEAD = "from penstock import *\nfrom penstock import FlowSpec, Parameter, catch, retry, step, timeout\n"
 
 
 def flow(body: str, *, name: str = "BadFlow") -> str:
     """A file with one flow of these lines."""
     return HEAD + f"class {name}(FlowSpec):\n" + "".join(f"    {line}\n" for line in body.strip("\n").split("\n"))
+
+def steps(*given: str) -> str:
+    """A flow of these steps, each `name: line; line` or `name(inputs): line`; `# here` marks the line that is told."""
+    text = []
+    for one in given:
+        head, _, lines = one.partition(": ")
+        head, mark, _ = head.partition("  # here")
+        name, _, inputs = head.partition("(")
+        text += ["@step", f"def {name}(self{', inputs' if inputs else ''}):{mark}"]
+        text += [f"    {line}" for line in (lines or "pass").split("; ")]
+    return flow("\n".join(text))
 
 
 END = """
@@ -40,103 +51,213 @@ REFUSED = {
     "empty": ("", ["no flow"], "class MyFlow(FlowSpec)"),
     "no flow": ("x = 1\n", ["no flow"], "class MyFlow(FlowSpec)"),
     "two flows": (
-        flow(START + END, name="One") + flow(START + END, name="Two").replace(HEAD, ""), ["2 flows: One, Two"], "bad.py:One",
+        flow(START + END, name="One") + flow(START + END, name="Two").replace(HEAD, ""),
+        ["2 flows: One, Two"], "bad.py:One",
     ),
-    "syntax error": (HEAD + "class A(FlowSpec:  # here\n    pass\n", ["syntax error: ", "class A(FlowSpec:"], "flow check bad.py"),
+    "syntax error": (
+        HEAD + "class A(FlowSpec:  # here\n    pass\n",
+        ["syntax error: ", "class A(FlowSpec:"], "flow check bad.py",
+    ),
     "indentation": (HEAD + "def f():\npass  # here\n", ["syntax error: expected an indented block"], ""),
     "tabs": (HEAD + "if 1:\n\tx = 1\n        y = 2  # here\n", ["syntax error"], ""),
     "null bytes": (HEAD + "x = '\0'\n", ["no Python source"], ""),
     "no steps": (flow("pass").replace("(FlowSpec):", "(FlowSpec):  # here"), ["BadFlow has no steps"], "@step"),
-    "no start": (flow(f"@step\ndef begin(self):  # here\n    self.next(self.end)\n{END}"), ["no step 'start'"], "@step(start=True)"),
-    "no end": (flow("@step\ndef start(self):  # here\n    self.next(self.last)\n@step\ndef last(self):\n    pass"),
-               ["no step 'end'"], "@step(end=True)"),
-    "step without @step": (flow("@step\ndef start(self):\n    self.next(self.middle)  # here\ndef middle(self):\n"
-                                f"    self.next(self.end)\n{END}"), ["goes to 'middle', which is no step", "lacks @step"], "@step"),
-    "no next": (flow(f"@step\ndef start(self):  # here\n    pass\n{END}"), ["'start' has no self.next"], "self.next(self.end)"),
-    "two nexts": (flow(f"@step\ndef start(self):\n    self.next(self.end)\n    self.next(self.end)  # here\n{END}"),
-                  ["2 calls of self.next"], "condition="),
-    "next in if and else": (flow("@step\ndef start(self):\n    if 1:\n        self.next(self.end)\n    else:\n"
-                                 f"        self.next(self.end)  # here\n{END}"), ["2 calls of self.next"], "condition="),
-    "next to itself": (flow(f"@step\ndef start(self):\n    self.next(self.a)\n@step\ndef a(self):\n    self.next(self.a)  # here\n{END}"),
-                       ["'a' goes to itself"], "condition="),
-    "next to missing": (flow(f"@step\ndef start(self):\n    self.next(self.midle)  # here\n@step\ndef middle(self):\n"
-                             f"    self.next(self.end)\n{END}"), ["'midle', which is no step"], "self.middle"),
-    "next to text": (flow(f"@step\ndef start(self):\n    self.next('end')  # here\n{END}"), ["not the text 'end'"], "self.next(self.end)"),
-    "next to a call": (flow(f"@step\ndef start(self):\n    self.next(self.end())  # here\n{END}"), ["takes steps of the flow"], "self.next("),
-    "next of nothing": (flow(f"@step\ndef start(self):\n    self.next()  # here\n{END}"), ["names no step"], "self.next(self."),
-    "next twice the same": (flow(f"@step\ndef start(self):\n    self.next(self.end, self.end)  # here\n{END}"), ["a step twice"], "foreach="),
-    "next of end": (flow(START + "@step\ndef end(self):\n    self.next(self.start)  # here"), ["must not call self.next"], "remove"),
-    "unknown argument of next": (flow(f"@step\ndef start(self):\n    self.next(self.end, for_each='x')  # here\n{END}"),
-                                 ["no argument 'for_each'"], "foreach"),
-    "foreach and condition": (flow("@step\ndef start(self):\n    self.next(self.end, foreach='x', condition='y')  # here\n" + END),
-                              ["takes one of"], ""),
-    "foreach of no text": (flow(f"@step\ndef start(self):\n    self.next(self.end, foreach=self.x)  # here\n{END}"),
-                           ["name of an attribute as text"], "foreach='items'"),
-    "foreach to two": (flow(f"@step\ndef start(self):\n    self.next(self.end, self.end2, foreach='x')  # here\n{END}"),
-                       ["goes to one step"], "foreach="),
-    "condition without dict": (flow(f"@step\ndef start(self):\n    self.next(self.end, condition='x')  # here\n{END}"),
-                               ["a dict of cases"], 'condition="answer"'),
+    "no start": (steps("begin  # here: self.next(self.end)", "end"), ["no step 'start'"], "@step(start=True)"),
+    "no end": (steps("start  # here: self.next(self.last)", "last"), ["no step 'end'"], "@step(end=True)"),
+    "step without @step": (
+        flow("@step\ndef start(self):\n    self.next(self.middle)  # here\ndef middle(self):\n"
+            f"    self.next(self.end)\n{END}"),
+        ["goes to 'middle', which is no step", "lacks @step"], "@step",
+    ),
+    "no next": (steps("start  # here", "end"), ["'start' has no self.next"], "self.next(self.end)"),
+    "two nexts": (
+        steps("start: self.next(self.end); self.next(self.end)  # here", "end"),
+        ["2 calls of self.next"], "condition=",
+    ),
+    "next in if and else": (
+        steps("start: if 1:;     self.next(self.end); else:;     self.next(self.end)  # here", "end"),
+        ["2 calls of self.next"], "condition=",
+    ),
+    "next to itself": (
+        steps("start: self.next(self.a)", "a: self.next(self.a)  # here", "end"),
+        ["'a' goes to itself"], "condition=",
+    ),
+    "next to missing": (
+        steps("start: self.next(self.midle)  # here", "middle: self.next(self.end)", "end"),
+        ["'midle', which is no step"], "self.middle",
+    ),
+    "next to text": (steps("start: self.next('end')  # here", "end"), ["not the text 'end'"], "self.next(self.end)"),
+    "next to a call": (steps("start: self.next(self.end())  # here", "end"), ["takes steps of the flow"], "self.next("),
+    "next of nothing": (steps("start: self.next()  # here", "end"), ["names no step"], "self.next(self."),
+    "next twice the same": (steps("start: self.next(self.end, self.end)  # here", "end"), ["a step twice"], "foreach="),
+    "next of end": (
+        steps("start: self.next(self.end)", "end: self.next(self.start)  # here"),
+        ["must not call self.next"], "remove",
+    ),
+    "unknown argument of next": (
+        steps("start: self.next(self.end, for_each='x')  # here", "end"),
+        ["no argument 'for_each'"], "foreach",
+    ),
+    "foreach and condition": (
+        steps("start: self.next(self.end, foreach='x', condition='y')  # here", "end"),
+        ["takes one of"], "",
+    ),
+    "foreach of no text": (
+        steps("start: self.next(self.end, foreach=self.x)  # here", "end"),
+        ["name of an attribute as text"], "foreach='items'",
+    ),
+    "foreach to two": (
+        steps("start: self.next(self.end, self.end2, foreach='x')  # here", "end"),
+        ["goes to one step"], "foreach=",
+    ),
+    "condition without dict": (
+        steps("start: self.next(self.end, condition='x')  # here", "end"),
+        ["a dict of cases"], 'condition="answer"',
+    ),
     "foreach straight into join": (
-        flow("@step\ndef start(self):\n    self.next(self.end, foreach='x')  # here\n@step\ndef end(self, inputs):\n    pass"),
-        ["straight into the join"], "a step between"),
-    "cycle": (flow("@step\ndef start(self):\n    self.next(self.a)\n@step\ndef a(self):\n    self.next(self.b)\n@step\n"
-                   "def b(self):\n    self.next({'x': self.a, 'y': self.end}, condition='c')  # here\n" + END),
-              ["closes a cycle: a -> b -> a"], "switches to itself"),
-    "endless switch": (flow("@step\ndef start(self):\n    self.next(self.a)\n@step\ndef a(self):\n"
-                            "    self.next({'x': self.a}, condition='c')  # here\n" + END), ["never ends"], "a case that leaves"),
-    "back to start": (flow("@step\ndef start(self):\n    self.next(self.a)\n@step\ndef a(self):\n    self.next(self.start)  # here\n" + END),
-                      ["goes back to the first step"], "switches to itself"),
-    "unreachable": (flow(START + "@step\ndef lost(self):  # here\n    self.next(self.end)\n" + END), ["'lost' is never reached"], "self.next"),
+        steps("start: self.next(self.end, foreach='x')  # here", "end(inputs)"),
+        ["straight into the join"], "a step between",
+    ),
+    "cycle": (
+        steps(
+            "start: self.next(self.a)",
+            "a: self.next(self.b)",
+            "b: self.next({'x': self.a, 'y': self.end}, condition='c')  # here",
+            "end",
+        ),
+        ["closes a cycle: a -> b -> a"], "switches to itself",
+    ),
+    "endless switch": (
+        steps("start: self.next(self.a)", "a: self.next({'x': self.a}, condition='c')  # here", "end"),
+        ["never ends"], "a case that leaves",
+    ),
+    "back to start": (
+        steps("start: self.next(self.a)", "a: self.next(self.start)  # here", "end"),
+        ["goes back to the first step"], "switches to itself",
+    ),
+    "unreachable": (
+        steps("start: self.next(self.end)", "lost  # here: self.next(self.end)", "end"),
+        ["'lost' is never reached"], "self.next",
+    ),
     "join without inputs": (
-        flow("@step\ndef start(self):\n    self.next(self.a, self.b)\n@step\ndef a(self):\n    self.next(self.join)\n@step\ndef b(self):\n"
-             "    self.next(self.join)\n@step\ndef join(self):  # here\n    self.next(self.end)\n" + END),
-        ["does not join them (it has no `inputs`)"], "def join(self, inputs)"),
+        steps(
+            "start: self.next(self.a, self.b)",
+            "a: self.next(self.join)",
+            "b: self.next(self.join)",
+            "join  # here: self.next(self.end)",
+            "end",
+        ),
+        ["does not join them (it has no `inputs`)"], "def join(self, inputs)",
+    ),
     "inputs without join": (
-        flow("@step\ndef start(self):\n    self.next(self.a)\n@step\ndef a(self, inputs):  # here\n    self.next(self.end)\n" + END),
-        ["takes `inputs`, but no split"], "def a(self)"),
+        steps("start: self.next(self.a)", "a(inputs)  # here: self.next(self.end)", "end"),
+        ["takes `inputs`, but no split"], "def a(self)",
+    ),
     "foreach never joined": (
-        flow("@step\ndef start(self):\n    self.next(self.a, foreach='x')\n@step\ndef a(self):\n    self.next(self.end)\n@step\n"
-             "def end(self):  # here\n    pass"), ["still open"], "def join(self, inputs)"),
+        steps("start: self.next(self.a, foreach='x')", "a: self.next(self.end)", "end  # here"),
+        ["still open"], "def join(self, inputs)",
+    ),
     "joins not nested": (
-        flow("@step\ndef start(self):\n    self.next(self.a, self.b)  # here\n@step\ndef a(self):\n    self.next(self.j1)\n@step\ndef b(self):\n"
-             "    self.next(self.j2)\n@step\ndef j1(self, inputs):\n    self.next(self.end)\n@step\ndef j2(self, inputs):\n"
-             "    self.next(self.end)\n" + END), ["two joins close"], "meet in one join"),
-    "reserved step name": (flow("@step\ndef start(self):\n    self.next(self.input)\n@step\ndef input(self):  # here\n    self.next(self.end)\n" + END),
-                           ["'input' has a name that penstock needs"], "another name"),
-    "private step name": (flow("@step\ndef start(self):\n    self.next(self._a)\n@step\ndef _a(self):  # here\n    self.next(self.end)\n" + END),
-                          ["'_a' has a name"], "another name"),
-    "decorator below @step": (flow("@step\n@retry  # here\ndef start(self):\n    self.next(self.end)\n" + END), ["@retry stands on 'start', which is no step"], "above @step"),
-    "unknown decorator": (flow("@retryy  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END), ["name 'retryy' is not defined"], "retry"),
-    "unknown argument of a decorator": (flow("@retry(time=3)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
-                                        ["@retry has no argument 'time'"], "'times'"),
-    "wrong argument of a decorator": (flow("@retry(times=-1)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
-                                      ["times must be a whole number from 0 on, not -1"], "@retry(times="),
-    "positional argument of a decorator": (flow("@retry(3)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END), ["@retry"], "@retry(times="),
-    "timeout without time": (flow("@timeout  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END), ["no time is given"], "@timeout(minutes="),
-    "catch into no name": (flow("@catch(var='a b')  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END), ["name of an artifact"], "@catch(var="),
+        steps(
+            "start: self.next(self.a, self.b)  # here",
+            "a: self.next(self.j1)",
+            "b: self.next(self.j2)",
+            "j1(inputs): self.next(self.end)",
+            "j2(inputs): self.next(self.end)",
+            "end",
+        ),
+        ["two joins close"], "meet in one join",
+    ),
+    "reserved step name": (
+        steps("start: self.next(self.input)", "input  # here: self.next(self.end)", "end"),
+        ["'input' has a name that penstock needs"], "another name",
+    ),
+    "private step name": (
+        steps("start: self.next(self._a)", "_a  # here: self.next(self.end)", "end"),
+        ["'_a' has a name"], "another name",
+    ),
+    "decorator below @step": (
+        flow("@step\n@retry  # here\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["@retry stands on 'start', which is no step"], "above @step",
+    ),
+    "unknown decorator": (
+        flow("@retryy  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["name 'retryy' is not defined"], "retry",
+    ),
+    "unknown argument of a decorator": (
+        flow("@retry(time=3)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["@retry has no argument 'time'"], "'times'",
+    ),
+    "wrong argument of a decorator": (
+        flow("@retry(times=-1)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["times must be a whole number from 0 on, not -1"], "@retry(times=",
+    ),
+    "positional argument of a decorator": (
+        flow("@retry(3)  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["@retry"], "@retry(times=",
+    ),
+    "timeout without time": (
+        flow("@timeout  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["no time is given"], "@timeout(minutes=",
+    ),
+    "catch into no name": (
+        flow("@catch(var='a b')  # here\n@step\ndef start(self):\n    self.next(self.end)\n" + END),
+        ["name of an artifact"], "@catch(var=",
+    ),
     "catch on a foreach": (
-        flow("@catch(var='f')\n@step\ndef start(self):  # here\n    self.next(self.a, foreach='x')\n@step\ndef a(self):\n    self.next(self.j)\n"
-             "@step\ndef j(self, inputs):\n    self.next(self.end)\n" + END), ["@catch", "foreach"], ""),
+        steps("start  # here: self.next(self.a, foreach='x')", "a: self.next(self.j)", "j(inputs): self.next(self.end)",
+              "end").replace("    @step", "    @catch(var='f')\n    @step", 1),
+        ["@catch", "foreach"], "",
+    ),
     "@step on no method": (flow("x = step(3)  # here\n" + START + END), ["@step goes above a method"], ""),
-    "parameter with a wrong default": (flow("a = Parameter('a', default='x', type=int)  # here\n" + START + END), ["default='x' is no int"], "type=str"),
-    "parameter with a wrong type": (flow("a = Parameter('a', type=list)  # here\n" + START + END), ["none of str, int"], "type="),
-    "parameter with an odd name": (flow("a = Parameter('a b')  # here\n" + START + END), ["letters, digits, _ and -"], "Parameter("),
-    "parameter named as an option": (flow("a = Parameter('tag')  # here\n" + START + END), ["--tag is an option"], "my_tag"),
-    "two parameters of one name": (flow("a = Parameter('a')\nb = Parameter('a')  # here\n" + START + END), ["two parameters", "'a'"], "another name"),
-    "import of nothing": ("import nowhere_to_be_found  # here\n" + flow(START + END), ["no module named 'nowhere_to_be_found'"], "pip install nowhere_to_be_found"),
+    "parameter with a wrong default": (
+        flow("a = Parameter('a', default='x', type=int)  # here\n" + START + END),
+        ["default='x' is no int"], "type=str",
+    ),
+    "parameter with a wrong type": (
+        flow("a = Parameter('a', type=list)  # here\n" + START + END),
+        ["none of str, int"], "type=",
+    ),
+    "parameter with an odd name": (
+        flow("a = Parameter('a b')  # here\n" + START + END),
+        ["letters, digits, _ and -"], "Parameter(",
+    ),
+    "parameter named as an option": (
+        flow("a = Parameter('tag')  # here\n" + START + END),
+        ["--tag is an option"], "my_tag",
+    ),
+    "two parameters of one name": (
+        flow("a = Parameter('a')\nb = Parameter('a')  # here\n" + START + END),
+        ["two parameters", "'a'"], "another name",
+    ),
+    "import of nothing": (
+        "import nowhere_to_be_found  # here\n" + flow(START + END),
+        ["no module named 'nowhere_to_be_found'"], "pip install nowhere_to_be_found",
+    ),
     "import of no name": ("from json import dumpz  # here\n" + flow(START + END), ["cannot import name 'dumpz'"], ""),
     "import of a name that penstock lacks": ("from penstock import stepp  # here\n", ["stepp"], "step"),
-    "error while imported": (flow(START + END) + "1 / 0  # here\n", ["ZeroDivisionError while the file is imported: division by zero"], ""),
+    "error while imported": (
+        flow(START + END) + "1 / 0  # here\n",
+        ["ZeroDivisionError while the file is imported: division by zero"], "",
+    ),
     "sys.exit": (flow(START + END) + "import sys\nsys.exit(3)  # here\n", ["calls sys.exit(3)"], "__main__"),
     "os._exit": (flow(START + END) + "import os\nos._exit(3)\n", ["exit code 3", "bad.py"], ""),
     "killed by a signal": (flow(START + END) + "import os\nos.kill(os.getpid(), 11)\n", ["signal 11", "bad.py"], ""),
-    "an error without a text": (flow(START + END) + "assert False  # here\n", ["AssertionError while the file is imported"], ""),
+    "an error without a text": (
+        flow(START + END) + "assert False  # here\n",
+        ["AssertionError while the file is imported"], "",
+    ),
     "an error that can't be printed": (
-        flow(START + END) + "class E(Exception):\n    def __str__(self):\n        raise ValueError\nraise E  # here\n", ["E while the file is imported"], ""),
-    "KeyboardInterrupt": (flow(START + END) + "raise KeyboardInterrupt  # here\n", ["KeyboardInterrupt while the file is imported"], ""),
+        flow(START + END) + "class E(Exception):\n    def __str__(self):\n        raise ValueError\nraise E  # here\n",
+        ["E while the file is imported"], "",
+    ),
+    "KeyboardInterrupt": (
+        flow(START + END) + "raise KeyboardInterrupt  # here\n",
+        ["KeyboardInterrupt while the file is imported"], "",
+    ),
     "too deep": (HEAD + "x = " + "(" * 300 + ")" * 300 + "\n", ["bad.py"], ""),
     "recursion": (flow(START + END) + "def f():\n    f()  # here\nf()\n", ["RecursionError"], ""),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -169,42 +290,107 @@ EACH = "@step\ndef a(self):\n    self.next(self.j)\n@step\ndef j(self, inputs):\
 CASES = "@step\ndef a(self):\n    self.next(self.end)\n"
 
 FAILING = {
-    "foreach over nothing known": (body("self.next(self.a, foreach='items')  # here", more=EACH), ["names the attribute 'items'"]),
-    "foreach over None": (body("self.xs = None", "self.next(self.a, foreach='xs')  # here", more=EACH), ["of type NoneType, which has no items"]),
-    "foreach over a number": (body("self.xs = 3", "self.next(self.a, foreach='xs')  # here", more=EACH), ["of type int, which has no items"]),
+    "foreach over nothing known": (
+        body("self.next(self.a, foreach='items')  # here", more=EACH),
+        ["names the attribute 'items'"],
+    ),
+    "foreach over None": (
+        body("self.xs = None", "self.next(self.a, foreach='xs')  # here", more=EACH),
+        ["of type NoneType, which has no items"],
+    ),
+    "foreach over a number": (
+        body("self.xs = 3", "self.next(self.a, foreach='xs')  # here", more=EACH),
+        ["of type int, which has no items"],
+    ),
     "foreach over what raises": (
-        body("self.xs = (1 / (2 - i) for i in range(4))  # here", "self.next(self.a, foreach='xs')", more=EACH), ["ZeroDivisionError"]),
+        body("self.xs = (1 / (2 - i) for i in range(4))  # here", "self.next(self.a, foreach='xs')", more=EACH),
+        ["ZeroDivisionError"],
+    ),
     "foreach over what can't be stored": (
-        body("import threading", "self.xs = (threading.Lock() for i in range(2))", "self.next(self.a, foreach='xs')", more=EACH), ["item 0 can't be stored", "lock"]),
-    "too many items": (body("self.xs = range(2000)", "self.next(self.a, foreach='xs')", more=EACH), ["2000 items, more than --max-num-splits=1000"]),
+        body(
+            "import threading",
+            "self.xs = (threading.Lock() for i in range(2))",
+            "self.next(self.a, foreach='xs')",
+            more=EACH,
+        ),
+        ["item 0 can't be stored", "lock"],
+    ),
+    "too many items": (
+        body("self.xs = range(2000)", "self.next(self.a, foreach='xs')", more=EACH),
+        ["2000 items, more than --max-num-splits=1000"],
+    ),
     "no case of a switch": (
-        body("self.x = 'c'", "self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES), ["self.x is 'c'", "no case"]),
+        body("self.x = 'c'", "self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES),
+        ["self.x is 'c'", "no case"],
+    ),
     "no attribute of a switch": (
-        body("self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES), ["names the attribute 'x'"]),
-    "num_parallel of nothing": (body("self.next(self.a, num_parallel=0)  # here", more=EACH), ["num_parallel must be a whole number from 1"]),
+        body("self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES),
+        ["names the attribute 'x'"],
+    ),
+    "num_parallel of nothing": (
+        body("self.next(self.a, num_parallel=0)  # here", more=EACH),
+        ["num_parallel must be a whole number from 1"],
+    ),
     "next not reached": (body("if False:", "    self.next(self.end)"), ["'start' ended without self.next"]),
-    "unknown artifact": (body("self.count = 1", "print(self.cuont)  # here", "self.next(self.end)"), ["has no artifact 'cuont'"]),
+    "unknown artifact": (
+        body("self.count = 1", "print(self.cuont)  # here", "self.next(self.end)"),
+        ["has no artifact 'cuont'"],
+    ),
     "artifact named as a step": (body("self.end = 1", "self.next(self.end)  # here"), ["self.end is a step"]),
-    "artifact named as a word of ours": (body("self.index = 1  # here", "self.next(self.end)"), ["self.index is a word of FlowSpec"]),
+    "artifact named as a word of ours": (
+        body("self.index = 1  # here", "self.next(self.end)"),
+        ["self.index is a word of FlowSpec"],
+    ),
     "a parameter changed": (
-        flow("p = Parameter('p', default=1)\n@step\ndef start(self):\n    self.p = 2  # here\n    self.next(self.end)\n" + END), ["self.p is a parameter"]),
-    "a constant changed": (flow("c = 1\n@step\ndef start(self):\n    self.c = 2  # here\n    self.next(self.end)\n" + END), ["a constant of the class"]),
-    "deleting what is not there": (body("del self.nothing  # here", "self.next(self.end)"), ["self.nothing can't be deleted"]),
+        steps("start: self.p = 2  # here; self.next(self.end)", "end").replace(":\n", ":\n    p = Parameter('p')\n", 1),
+        ["self.p is a parameter"],
+    ),
+    "a constant changed": (
+        flow("c = 1\n@step\ndef start(self):\n    self.c = 2  # here\n    self.next(self.end)\n" + END),
+        ["a constant of the class"],
+    ),
+    "deleting what is not there": (
+        body("del self.nothing  # here", "self.next(self.end)"),
+        ["self.nothing can't be deleted"],
+    ),
     "merge outside a join": (body("self.merge_artifacts([])  # here", "self.next(self.end)"), ["belongs in a join"]),
     "merge conflict": (
-        flow("@step\ndef start(self):\n    self.next(self.a, self.b)\n@step\ndef a(self):\n    self.x = 1\n    self.next(self.j)\n@step\n"
-             "def b(self):\n    self.x = 2\n    self.next(self.j)\n@step\ndef j(self, inputs):\n    self.merge_artifacts(inputs)  # here\n"
-             "    self.next(self.end)\n" + END), ["differ between the inputs: x (from a, b)"]),
+        steps(
+            "start: self.next(self.a, self.b)",
+            "a: self.x = 1; self.next(self.j)",
+            "b: self.x = 2; self.next(self.j)",
+            "j(inputs): self.merge_artifacts(inputs)  # here; self.next(self.end)",
+            "end",
+        ),
+        ["differ between the inputs: x (from a, b)"],
+    ),
     "missing in a branch": (
-        flow("@step\ndef start(self):\n    self.next(self.a, self.b)\n@step\ndef a(self):\n    self.x = 1\n    self.next(self.j)\n@step\n"
-             "def b(self):\n    self.next(self.j)\n@step\ndef j(self, inputs):\n    print([one.x for one in inputs])  # here\n"
-             "    self.next(self.end)\n" + END), ["the input from step 'b' has no artifact 'x'"]),
+        steps(
+            "start: self.next(self.a, self.b)",
+            "a: self.x = 1; self.next(self.j)",
+            "b: self.next(self.j)",
+            "j(inputs): print([one.x for one in inputs])  # here; self.next(self.end)",
+            "end",
+        ),
+        ["the input from step 'b' has no artifact 'x'"],
+    ),
     "exit in a step": (body("import sys", "sys.exit(3)  # here", "self.next(self.end)"), ["SystemExit: 3"]),
     "os._exit in a step": (body("import os", "os._exit(0)", "self.next(self.end)"), ["ended without a result"]),
     "a signal in a step": (body("import os", "os.kill(os.getpid(), 9)", "self.next(self.end)"), ["signal 9 (SIGKILL)"]),
-    "an error whose text raises": (body("class E(Exception):", "    def __str__(self): raise ValueError", "raise E  # here", "self.next(self.end)"), ["whose str() raises ValueError"]),
-    "an error with a long text": (body("raise ValueError('x' * 100_000)  # here", "self.next(self.end)"), ["ValueError: xxx"]),
-    "an error that steers the terminal": (body("raise ValueError('\\x1b]0;title\\x07')  # here", "self.next(self.end)"), ["\\x1b]0;title"]),
+    "an error whose text raises": (
+        body(
+            "class E(Exception):", "    def __str__(self): raise ValueError", "raise E  # here", "self.next(self.end)"
+        ),
+        ["whose str() raises ValueError"],
+    ),
+    "an error with a long text": (
+        body("raise ValueError('x' * 100_000)  # here", "self.next(self.end)"),
+        ["ValueError: xxx"],
+    ),
+    "an error that steers the terminal": (
+        body("raise ValueError('\\x1b]0;title\\x07')  # here", "self.next(self.end)"),
+        ["\\x1b]0;title"],
+    ),
     "endless recursion": (body("def f(): f()", "f()", "self.next(self.end)"), ["RecursionError"]),
 }  # fmt: skip
 
@@ -234,36 +420,49 @@ def test_a_body_that_fails_is_told_with_its_line_and_can_be_looked_at(case: str,
 
 FINE_FLOWS = {
     "prints while imported": "print('imported', flush=True)\n" + flow(START + END),
-    "starts a thread while imported": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n" + flow(START + END),
+    "starts a thread while imported": (
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n" + flow(START + END)
+    ),
     "sets its own __init__": flow("def __init__(self, *a):\n    raise RuntimeError\n" + START + END),
     "an endless property": flow("@property\ndef p(self):\n    raise RuntimeError\n" + START + END),
     "changes the folder": "import os\nos.chdir('/')\n" + flow(START + END),
     "closes the streams": "import sys\nsys.stdout.close()\n" + flow(START + END),
     "byte order mark": "\N{ZERO WIDTH NO-BREAK SPACE}" + flow(START + END),
     "carriage returns": flow(START + END).replace("\n", "\r\n"),
-    "no newline at the end": flow(START + END).rstrip("\n"),
+    "no newline at the end": steps("start: self.next(self.end)", "end"),
     "an encoding of its own": "# coding: latin-1\n" + flow(START + END),
-    "Unicode names": flow("größe = 1\n@step\ndef start(self):\n    self.naïve = self.größe\n    self.next(self.fin)\n@step(end=True)\n"
-                          "def fin(self):\n    pass"),
+    "Unicode names": flow(
+        "größe = 1\n@step\ndef start(self):\n    self.naïve = self.größe\n    self.next(self.fin)\n"
+        "@step(end=True)\ndef fin(self):\n    pass"
+    ),
     "a generator as foreach": body("self.xs = (i for i in range(3))", "self.next(self.a, foreach='xs')", more=EACH),
     "a foreach over nothing": body("self.xs = []", "self.next(self.a, foreach='xs')", more=EACH),
     "a text as foreach": body("self.xs = 'abc'", "self.next(self.a, foreach='xs')", more=EACH),
     "a main block": flow(START + END) + "if __name__ == '__main__':\n    BadFlow()\n",
     "an instance at the end": flow(START + END) + "BadFlow(use_cli=False)\n",
-    "a base class beside it": flow(START + END, name="Base") + "class BadFlow(Base):\n    @step\n    def end(self):\n        pass\n",
-    "one step": flow("@step\ndef only(self):\n    pass"),
-    "many branches": flow(
-        "@step\ndef start(self):\n    self.next(" + ", ".join(f"self.s{i}" for i in range(40)) + ")\n"
-        + "".join(f"@step\ndef s{i}(self):\n    self.next(self.j)\n" for i in range(40))
-        + "@step\ndef j(self, inputs):\n    self.next(self.end)\n" + END),
-    "many steps in a row": flow(
-        "@step\ndef start(self):\n    self.next(self.s0)\n"
-        + "".join(f"@step\ndef s{i}(self):\n    self.next(self.s{i + 1})\n" for i in range(60)) + "@step(end=True)\ndef s60(self):\n    pass"),
-    "deeply nested": flow(
-        "@step\ndef start(self):\n    self.x = '1'\n    self.next(self.f0, foreach='x')\n"
-        + "".join(f"@step\ndef f{i}(self):\n    self.next(self.f{i + 1}, foreach='x')\n" for i in range(12))
-        + "@step\ndef f12(self):\n    self.next(self.j12)\n"
-        + "".join(f"@step\ndef j{i}(self, inputs):\n    self.x = '1'\n    self.next(self.{f'j{i - 1}' if i else 'end'})\n" for i in range(12, -1, -1)) + END),
+    "a base class beside it": (
+        flow(START + END, name="Base") + "class BadFlow(Base):\n    @step\n    def end(self):\n        pass\n"
+    ),
+    "one step": steps("only"),
+    "many branches": steps(
+        "start: self.next(" + ", ".join(f"self.s{i}" for i in range(40)) + ")",
+        *(f"s{i}: self.next(self.j)" for i in range(40)),
+        "j(inputs): self.next(self.end)",
+        "end",
+    ),
+    "many steps in a row": steps(
+        "start: self.next(self.s0)",
+        *(f"s{i}: self.next(self.s{i + 1})" for i in range(60)),
+        "s60: self.next(self.end)",
+        "end",
+    ),
+    "deeply nested": steps(
+        "start: self.x = '1'; self.next(self.f0, foreach='x')",
+        *(f"f{i}: self.next(self.f{i + 1}, foreach='x')" for i in range(12)),
+        "f12: self.next(self.j12)",
+        *(f"j{i}(inputs): self.x = '1'; self.next(self.{f'j{i - 1}' if i else 'end'})" for i in range(12, -1, -1)),
+        "end",
+    ),
 }  # fmt: skip
 
 
@@ -278,7 +477,17 @@ def test_odd_flow_files_that_run(case: str, shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["with space.py", "größe.py", "日本語.py", "a-b.c.py", "no_suffix", "sub/flow.py", "quote'\".py", "%s{0}.py", "UPPER.PY"]
+    "name", [
+        "with space.py",
+        "größe.py",
+        "日本語.py",
+        "a-b.c.py",
+        "no_suffix",
+        "sub/flow.py",
+        "quote'\".py",
+        "%s{0}.py",
+        "UPPER.PY",
+    ]
 )
 def test_names_of_flow_files(name: str, shell: Shell) -> None:
     shell.write(name, FINE)
@@ -337,7 +546,12 @@ def test_a_module_beside_that_can_not_be_imported_is_shown_by_its_own_line(shell
     is_refusal(shell.flow("run", "bad.py"), 3, "beside.py:1:", "syntax error", next_="flow check")
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00\x00", b"\x7fELF\x02\x01\x01" + bytes(100), b"PK\x03\x04" + bytes(30), bytes(1000)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00\x00", b"\x7fELF\x02\x01\x01" + bytes(100), b"PK\x03\x04" + bytes(30), bytes(1000),
+    ],
+)  # fmt: skip
 def test_files_that_are_no_python(content: bytes, shell: Shell) -> None:
     shell.write("bad.py", content)
     is_refusal(shell.flow("run", "bad.py"), 3, "bad.py", "no Python source", next_="flow check")

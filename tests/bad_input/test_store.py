@@ -1,4 +1,4 @@
-"""A store that can't be used, or is damaged: what and where; the rest stays readable, and a wrong value is never shown."""
+"""A store that can't be used, or is damaged: what and where; the rest stays readable, no wrong value is shown."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def run_of(shell: Shell) -> Path:
 
 
 def largest_chunk(shell: Shell) -> Path:
-    return max((path for path in (shell.store / "chunks").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    return max(
+        (path for path in (shell.store / "chunks").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
 
 
 def no_run(shell: Shell) -> bool:
@@ -83,7 +85,12 @@ def test_a_folder_of_another_program(content: bytes, shell: Shell) -> None:
 def test_a_store_of_a_later_version(kept: Shell) -> None:
     path = kept.store / "format"
     path.write_bytes(path.read_bytes().replace(b"penstock-format 1 ", b"penstock-format 2 "))
-    is_refusal(kept.flow("run", "keep.py"), 4, "has format 2; this penstock reads up to 1", next_="pip install --upgrade penstock")
+    is_refusal(
+        kept.flow("run", "keep.py"),
+        4,
+        "has format 2; this penstock reads up to 1",
+        next_="pip install --upgrade penstock",
+    )
     assert len(list((kept.store / "runs" / "KeepFlow").iterdir())) == 1
 
 
@@ -152,7 +159,12 @@ def test_a_disk_that_is_full(shell: Shell) -> None:
     try:
         shell.write("keep.py", KEEPING.replace("20_000", "4_000"))
         assert shell.flow("run", "keep.py", "--run-id-file=id").code == 0
-        shell.write("big.py", KEEPING.replace("bytes(range(256)) * 20_000", "__import__('os').urandom(8_000_000)").replace("KeepFlow", "BigFlow"))
+        shell.write(
+            "big.py",
+            KEEPING.replace(
+                "bytes(range(256)) * 20_000", "__import__('os').urandom(8_000_000)"
+            ).replace("KeepFlow", "BigFlow"),
+        )
         answer = shell.flow("run", "big.py")
         is_tidy(answer)
         assert answer.code in (1, 4, 5), answer
@@ -174,7 +186,9 @@ def test_a_disk_that_is_mounted_for_reading_alone(shell: Shell) -> None:
         assert shell.flow("run", "keep.py").code == 0
         subprocess.run(["mount", "-o", "remount,ro", str(shell.store)], check=True)
         is_refusal(shell.flow("run", "keep.py"), 4, "is read-only", next_="--local-root=")
-        for words in (["runs"], ["show", "KeepFlow/latest"], ["dump", "KeepFlow/latest/end"], ["logs", "KeepFlow/latest/end"]):
+        for words in (
+            ["runs"], ["show", "KeepFlow/latest"], ["dump", "KeepFlow/latest/end"], ["logs", "KeepFlow/latest/end"]
+        ):
             shown = shell.flow(*words)
             is_tidy(shown)
             assert shown.code == 0, shown
@@ -210,7 +224,12 @@ def test_a_damaged_chunk_is_named_and_never_shown(damage: str, kept: Shell) -> N
         assert not (kept.folder / "out").exists()
     readable = kept.flow("dump", "KeepFlow/latest/start", "--include=small")
     assert readable.out == "small = [1, 2]\n"
-    for words in (["runs"], ["show", "KeepFlow/latest/start/0"], ["dump", "KeepFlow/latest/start", "--json"], ["dump", "KeepFlow/latest/start"]):
+    for words in (
+        ["runs"],
+        ["show", "KeepFlow/latest/start/0"],
+        ["dump", "KeepFlow/latest/start", "--json"],
+        ["dump", "KeepFlow/latest/start"],
+    ):
         shown = kept.flow(*words)
         is_tidy(shown)
         assert shown.code == 0, shown
@@ -221,7 +240,13 @@ def test_a_torn_record_counts_as_lost_for_every_reader(damage: str, kept: Shell)
     path = run_of(kept) / "tasks" / "middle" / "0" / "0.record"
     DAMAGES[damage](path)
     (kept.store / "catalogue.sqlite").unlink()
-    for words in (["runs"], ["show", "KeepFlow/latest"], ["show", "KeepFlow/latest/middle/0"], ["logs", "KeepFlow/latest/middle"], ["dump", "KeepFlow/latest/end"]):
+    for words in (
+        ["runs"],
+        ["show", "KeepFlow/latest"],
+        ["show", "KeepFlow/latest/middle/0"],
+        ["logs", "KeepFlow/latest/middle"],
+        ["dump", "KeepFlow/latest/end"],
+    ):
         shown = kept.flow(*words)
         is_tidy(shown)
         assert shown.code == 0, shown
@@ -241,7 +266,12 @@ def test_a_damaged_header_or_outcome(damage: str, name: str, kept: Shell) -> Non
         shown = kept.flow(*words)
         is_tidy(shown)
         assert shown.code == 0, shown
-    for words in (["show", "KeepFlow/latest"], ["dump", "KeepFlow/latest/end"], ["continue", "KeepFlow/latest"], ["cancel", "KeepFlow/latest"]):
+    for words in (
+        ["show", "KeepFlow/latest"],
+        ["dump", "KeepFlow/latest/end"],
+        ["continue", "KeepFlow/latest"],
+        ["cancel", "KeepFlow/latest"],
+    ):
         shown = kept.flow(*words)
         is_tidy(shown)
         assert shown.code in (0, 1, 2, 5), shown
@@ -258,7 +288,12 @@ def test_a_damaged_catalogue(damage: str, kept: Shell) -> None:
     for beside in kept.store.glob("catalogue.sqlite-*"):
         beside.unlink()
     DAMAGES[damage](path)
-    for words in (["runs", "--json"], ["show", "KeepFlow/latest"], ["dump", "KeepFlow/latest/end"], ["logs", "KeepFlow/latest/end"]):
+    for words in (
+        ["runs", "--json"],
+        ["show", "KeepFlow/latest"],
+        ["dump", "KeepFlow/latest/end"],
+        ["logs", "KeepFlow/latest/end"],
+    ):
         shown = kept.flow(*words)
         is_tidy(shown)
         assert shown.code in (0, 5), shown
@@ -317,7 +352,12 @@ def _lease(shell: Shell, **changes: object) -> None:
 
 def test_a_run_that_another_machine_drives(kept: Shell) -> None:
     _lease(kept, host="elsewhere", user="bob", pid=1)
-    is_refusal(kept.flow("continue", "KeepFlow/latest"), 1, "is driven by bob on elsewhere, process 1, since", next_="--takeover")
+    is_refusal(
+        kept.flow("continue", "KeepFlow/latest"),
+        1,
+        "is driven by bob on elsewhere, process 1, since",
+        next_="--takeover",
+    )
     is_refusal(kept.flow("resume", "keep.py"), 2, "still runs: driven by bob on elsewhere", next_="flow cancel")
     assert "running" in kept.flow("runs").out
     done = kept.flow("continue", "KeepFlow/latest", "--takeover")
@@ -337,7 +377,10 @@ def test_a_run_whose_driver_died_here(kept: Shell) -> None:
 
 
 def test_a_run_that_is_driven_on_this_machine(shell: Shell) -> None:
-    shell.write("slow.py", KEEPING.replace('print("end of", self.after)', 'print("here", flush=True); __import__("time").sleep(600)'))
+    shell.write(
+        "slow.py",
+        KEEPING.replace('print("end of", self.after)', 'print("here", flush=True); __import__("time").sleep(600)'),
+    )
     with shell.start("python", "-P", "-m", "penstock", "run", "slow.py") as process:
         assert process.stdout is not None
         assert b"here" in process.stdout.readline()

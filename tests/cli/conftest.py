@@ -57,7 +57,9 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     shell.write("pets.py", PETS)
     assert shell.flow("run", "pets.py", "--run-id-file=first", "--tag=blue", "--tag=with space").code == 0
     assert shell.flow("run", "pets.py", "--run-id-file=failed", "--break_it").code == 1
-    assert shell.flow("resume", "pets.py", "--origin-run-id", shell_id(shell, "first"), "join", "--run-id-file=resumed").code == 0
+    assert shell.flow(
+        "resume", "pets.py", "--origin-run-id", shell_id(shell, "first"), "join", "--run-id-file=resumed"
+    ).code == 0
     yield shell
     assert shell.processes() == []
 

@@ -1,4 +1,4 @@
-"""Help of every command: what it takes, in any width; found by every spelling; and the words that are close to a command."""
+"""Help of every command: what it takes, in any width; by every spelling; and words that are close to a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def test_help_of_a_command(command: str, flag: str, shell: Shell) -> None:
     is_tidy(answer)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith(f"Usage: python -m penstock {command}")
-    for option in ("--executor", "--datastore", "--metadata", "--logging", "--profile", "--quiet", "--local-root", "--help"):
+    for option in (
+        "--executor", "--datastore", "--metadata", "--logging", "--profile", "--quiet", "--local-root", "--help"
+    ):
         assert (option in answer.out) or command == "plugins"
     assert not shell.store.exists()
 
@@ -80,12 +82,23 @@ def test_a_command_that_is_nearly_typed(command: str, shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("command", "typo", "meant"),
-    [("run", "--max-worker", "--max-workers"), ("run", "--tags", "--tag"), ("run", "--on-failur", "--on-failure"), ("run", "--kind", "--kinds"),
-     ("resume", "--origin-runid", "--origin-run-id"), ("continue", "--take-over", "--takeover"), ("cancel", "--profil", "--profile"),
-     ("check", "--jsn", "--json"), ("show", "--fromat", "--format"), ("dump", "--includes", "--include"), ("logs", "--folow", "--follow"),
-     ("runs", "--limt", "--limit"), ("plugins", "--jso", "--json"), ("config", "--jsonn", "--json")],
+    [
+        ("run", "--max-worker", "--max-workers"), ("run", "--tags", "--tag"), ("run", "--on-failur", "--on-failure"),
+        ("run", "--kind", "--kinds"), ("resume", "--origin-runid", "--origin-run-id"),
+        ("continue", "--take-over", "--takeover"), ("cancel", "--profil", "--profile"), ("check", "--jsn", "--json"),
+        ("show", "--fromat", "--format"), ("dump", "--includes", "--include"), ("logs", "--folow", "--follow"),
+        ("runs", "--limt", "--limit"), ("plugins", "--jso", "--json"), ("config", "--jsonn", "--json"),
+    ],
 )  # fmt: skip
 def test_an_option_that_is_nearly_typed(command: str, typo: str, meant: str, shell: Shell) -> None:
-    word = {"run": ["pets.py"], "resume": ["pets.py"], "continue": ["F/r"], "cancel": ["F/r"], "check": ["pets.py"], "dump": ["F/r"], "logs": ["F/r"]}
+    word = {
+        "run": ["pets.py"],
+        "resume": ["pets.py"],
+        "continue": ["F/r"],
+        "cancel": ["F/r"],
+        "check": ["pets.py"],
+        "dump": ["F/r"],
+        "logs": ["F/r"],
+    }
     answer = shell.flow(command, *word.get(command, []), f"{typo}=3")
     is_refusal(answer, 2, typo, meant, next_=f"{command} --help")

@@ -1,4 +1,4 @@
-"""Commands that only look: text for people, JSON with stable keys for programs, on standard output and nothing else there."""
+"""Commands that only look: text for people, JSON with stable keys for programs, nothing else on standard output."""
 
 from __future__ import annotations
 
@@ -37,9 +37,12 @@ def test_runs_as_json(pets: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("words", "which"),
-    [([], ["resumed", "failed", "first"]), (["--status=failed"], ["failed"]), (["--status=running"], []), (["--tag=blue"], ["first"]),
-     (["--tag=blue", "--tag=green"], []), (["--tag=with space"], ["first"]), (["-n", "1"], ["resumed"]), (["--limit=2"], ["resumed", "failed"]),
-     (["--all"], ["resumed", "failed", "first"]), (["PetsFlow"], ["resumed", "failed", "first"])],
+    [
+        ([], ["resumed", "failed", "first"]), (["--status=failed"], ["failed"]), (["--status=running"], []),
+        (["--tag=blue"], ["first"]), (["--tag=blue", "--tag=green"], []), (["--tag=with space"], ["first"]),
+        (["-n", "1"], ["resumed"]), (["--limit=2"], ["resumed", "failed"]), (["--all"], ["resumed", "failed", "first"]),
+        (["PetsFlow"], ["resumed", "failed", "first"]),
+    ],
 )  # fmt: skip
 def test_which_runs_are_listed(words: list[str], which: list[str], pets: Shell) -> None:
     assert [run["run"] for run in document(pets, "runs", *words)["runs"]] == [shell_id(pets, name) for name in which]
@@ -49,7 +52,9 @@ def test_runs_as_text(pets: Shell) -> None:
     heads, *rows = pets.flow("runs").out.splitlines()
     assert heads.split() == ["run", "status", "started", "took", "by", "tags"]
     assert [row.split()[:2] for row in rows] == [
-        [f"PetsFlow/{shell_id(pets, name)}", status] for name, status in (("resumed", "succeeded"), ("failed", "failed"), ("first", "succeeded"))
+        [f"PetsFlow/{shell_id(pets, name)}", status] for name, status in (
+            ("resumed", "succeeded"), ("failed", "failed"), ("first", "succeeded")
+        )
     ]
     more = pets.flow("runs", "-n", "1")
     assert more.err == "there are more: add --all, or -n NUMBER\n"
@@ -70,8 +75,8 @@ def test_runs_of_an_empty_folder(shell: Shell) -> None:
 def test_show_of_a_run(pets: Shell) -> None:
     found = document(pets, "show", "PetsFlow/" + shell_id(pets, "first"))
     assert found.keys() == {
-        "version", "flow", "run", "status", "started_s", "ended_s", "user", "origin", "parameters", "tags", "system_tags",
-        "counts", "steps", "failures",
+        "version", "flow", "run", "status", "started_s", "ended_s", "user", "origin", "parameters", "tags",
+        "system_tags", "counts", "steps", "failures",
     }  # fmt: skip
     keys = {"step", "kind", "status", "tasks", "counts", "retried", "wall_s"}
     assert all(keys <= one.keys() for one in found["steps"])
@@ -109,7 +114,9 @@ def test_show_of_a_graph_as_json(pets: Shell) -> None:
 
 
 def test_show_of_a_file_that_can_not_be_imported(shell: Shell) -> None:
-    shell.write("broken.py", (shell.folder / "pets.py").read_text().replace('"""Flows of pets."""', "import nowhere_at_all"))
+    shell.write(
+        "broken.py", (shell.folder / "pets.py").read_text().replace('"""Flows of pets."""', "import nowhere_at_all")
+    )
     answer = shell.flow("show", "broken.py")
     is_tidy(answer)
     assert answer.code == 0
@@ -118,7 +125,12 @@ def test_show_of_a_file_that_can_not_be_imported(shell: Shell) -> None:
     assert "count" in answer.out
 
 
-@pytest.mark.parametrize("words", [["PetsFlow/latest"], ["latest"], ["PetsFlow"], ["PetsFlow/latest/"], ["/PetsFlow/latest"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["PetsFlow/latest"], ["latest"], ["PetsFlow"], ["PetsFlow/latest/"], ["/PetsFlow/latest"],
+    ],
+)  # fmt: skip
 def test_names_of_the_latest_run(words: list[str], pets: Shell) -> None:
     assert document(pets, "show", *words)["run"] == shell_id(pets, "resumed")
 
@@ -136,7 +148,9 @@ def test_a_beginning_of_an_id_and_earlier_runs(pets: Shell) -> None:
 def test_dump(pets: Shell) -> None:
     first = "PetsFlow/" + shell_id(pets, "first")
     assert pets.flow("dump", f"{first}/end").out == "break_it = False\nkinds = ['cat', 'dog']\ntotal = 6\n"
-    assert pets.flow("dump", f"{first}/end", "--include=total,kinds", "--include=size").out == "kinds = ['cat', 'dog']\ntotal = 6\n"
+    assert pets.flow(
+        "dump", f"{first}/end", "--include=total,kinds", "--include=size"
+    ).out == "kinds = ['cat', 'dog']\ntotal = 6\n"
     found = document(pets, "dump", f"{first}/count")
     assert found.keys() == {"version", "tasks"}
     run = shell_id(pets, "first")
@@ -162,11 +176,15 @@ def test_dump_into_a_file(depth: str, pets: Shell, tmp_path_factory: pytest.Temp
 @pytest.mark.parametrize(
     ("words", "out", "err"),
     [
-        (["count/0"], "counting cat\n", "err of cat\n"), (["count/0", "--stdout"], "counting cat\n", ""), (["count/0", "--stderr"], "err of cat\n", ""),
-        (["count/0", "--stdout", "--stderr"], "counting cat\n", "err of cat\n"), (["count", "--stdout"], "counting cat\ncounting dog\n", "== count/0\n== count/1\n"),
-        (["count", "--stdout", "--quiet"], "counting cat\ncounting dog\n", ""), (["", "--stdout", "-q"], "begin\ncounting cat\ncounting dog\ntotal 6\n", ""),
-        (["count/0", "--tail=0"], "", ""), (["count", "--tail=1", "--stdout", "-q"], "counting cat\ncounting dog\n", ""),
-        (["count/0", "--follow", "--stdout"], "counting cat\n", ""), (["count/0", "--attempt=0", "--stdout"], "counting cat\n", ""),
+        (["count/0"], "counting cat\n", "err of cat\n"), (["count/0", "--stdout"], "counting cat\n", ""),
+        (["count/0", "--stderr"], "err of cat\n", ""),
+        (["count/0", "--stdout", "--stderr"], "counting cat\n", "err of cat\n"),
+        (["count", "--stdout"], "counting cat\ncounting dog\n", "== count/0\n== count/1\n"),
+        (["count", "--stdout", "--quiet"], "counting cat\ncounting dog\n", ""),
+        (["", "--stdout", "-q"], "begin\ncounting cat\ncounting dog\ntotal 6\n", ""), (["count/0", "--tail=0"], "", ""),
+        (["count", "--tail=1", "--stdout", "-q"], "counting cat\ncounting dog\n", ""),
+        (["count/0", "--follow", "--stdout"], "counting cat\n", ""),
+        (["count/0", "--attempt=0", "--stdout"], "counting cat\n", ""),
     ],
 )  # fmt: skip
 def test_logs(words: list[str], out: str, err: str, pets: Shell) -> None:
@@ -185,8 +203,11 @@ def test_check(pets: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message", "where"),
-    [(("self.next(self.end)", "pass"), "'join' has no self.next", "pets.py:29"), (("foreach=", "for_each="), "no argument 'for_each'", "pets.py:15"),
-     (('"""Flows of pets."""', "def"), "syntax error", "pets.py:1"), (("import sys", "import sys, nowhere"), "", "")],
+    [
+        (("self.next(self.end)", "pass"), "'join' has no self.next", "pets.py:29"),
+        (("foreach=", "for_each="), "no argument 'for_each'", "pets.py:15"),
+        (('"""Flows of pets."""', "def"), "syntax error", "pets.py:1"), (("import sys", "import sys, nowhere"), "", ""),
+    ],
 )  # fmt: skip
 def test_check_of_a_flow_with_a_fault(change: tuple[str, str], message: str, where: str, shell: Shell) -> None:
     shell.write("pets.py", (shell.folder / "pets.py").read_text().replace(*change))
@@ -210,7 +231,9 @@ def test_check_of_a_flow_with_a_fault(change: tuple[str, str], message: str, whe
 
 
 def test_check_by_syntax_alone_where_the_import_fails(shell: Shell) -> None:
-    shell.write("pets.py", (shell.folder / "pets.py").read_text().replace('"""Flows of pets."""', "import nowhere_at_all"))
+    shell.write(
+        "pets.py", (shell.folder / "pets.py").read_text().replace('"""Flows of pets."""', "import nowhere_at_all")
+    )
     answer = shell.flow("check", "pets.py")
     assert answer.code == 3
     assert "no module named 'nowhere_at_all'" in answer.out
@@ -220,7 +243,9 @@ def test_check_by_syntax_alone_where_the_import_fails(shell: Shell) -> None:
 def test_plugins(pets: Shell) -> None:
     found = document(pets, "plugins")["plugins"]
     assert {frozenset(row) for row in found} == {frozenset(PLUGIN_KEYS)}
-    assert {("executor", "local"), ("executor", "inline"), ("datastore", "local")} <= {(row["kind"], row["name"]) for row in found}
+    assert {
+        ("executor", "local"), ("executor", "inline"), ("datastore", "local")
+    } <= {(row["kind"], row["name"]) for row in found}
     assert {row["state"] for row in found if row["distribution"].startswith("penstock ")} == {"ready"}
     heads, *rows = pets.flow("plugins").out.splitlines()
     assert heads.split() == ["kind", "name", "plugin", "distribution", "contract", "state", "summary"]
@@ -230,7 +255,9 @@ def test_plugins(pets: Shell) -> None:
 def test_config(pets: Shell) -> None:
     found = document(pets, "config")["settings"]
     assert {frozenset(row) for row in found} == {frozenset({"key", "value", "origin"})}
-    assert next(row for row in found if row["key"] == "executor") == {"key": "executor", "value": "local", "origin": "default"}
+    assert next(row for row in found if row["key"] == "executor") == {
+        "key": "executor", "value": "local", "origin": "default"
+    }
     assert pets.flow("config", "local.root").out == f"{pets.store}\n"
     assert pets.flow("config", "max_workers").out == "-\n"
     heads, *rows = pets.flow("config").out.splitlines()
@@ -259,9 +286,11 @@ def test_config_says_where_a_value_comes_from(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("flow", "script"),
     [
-        (["show", "pets.py"], ["show"]), (["check", "pets.py"], ["check"]), (["runs", "PetsFlow"], ["runs"]), (["show", "PetsFlow/latest"], ["show", "latest"]),
-        (["dump", "PetsFlow/latest/end"], ["dump", "latest/end"]), (["logs", "PetsFlow/latest/end"], ["logs", "latest/end"]),
-        (["logs", "PetsFlow/latest/end"], ["logs", "PetsFlow/latest/end"]), (["plugins", "--json"], ["plugins", "--json"]), (["config"], ["config"]),
+        (["show", "pets.py"], ["show"]), (["check", "pets.py"], ["check"]), (["runs", "PetsFlow"], ["runs"]),
+        (["show", "PetsFlow/latest"], ["show", "latest"]), (["dump", "PetsFlow/latest/end"], ["dump", "latest/end"]),
+        (["logs", "PetsFlow/latest/end"], ["logs", "latest/end"]),
+        (["logs", "PetsFlow/latest/end"], ["logs", "PetsFlow/latest/end"]),
+        (["plugins", "--json"], ["plugins", "--json"]), (["config"], ["config"]),
     ],
 )  # fmt: skip
 def test_both_spellings_say_the_same(flow: list[str], script: list[str], pets: Shell) -> None:
@@ -272,11 +301,20 @@ def test_both_spellings_say_the_same(flow: list[str], script: list[str], pets: S
     assert "executing" not in pets.script("pets.py", "--quiet", *script).err
 
 
-@pytest.mark.parametrize("command", [["runs"], ["show", "latest"], ["dump", "latest/end"], ["logs", "latest/end"], ["config"], ["check", "pets.py"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["runs"], ["show", "latest"], ["dump", "latest/end"], ["logs", "latest/end"], ["config"], ["check", "pets.py"],
+    ],
+)  # fmt: skip
 def test_options_before_and_after_the_command(command: list[str], pets: Shell) -> None:
     root = f"--local-root={pets.store}"
-    for words in ([*command, "--quiet", "--metadata=datastore"], ["--quiet", "--metadata=datastore", *command], ["--quiet", "--metadata", "datastore", *command],
-                  ["--metadata=datastore", command[0], "-q", *command[1:]], [*command, root], [root, *command]):  # fmt: skip
+    for words in ([*command, "--quiet", "--metadata=datastore"], ["--quiet", "--metadata=datastore", *command], [
+        "--quiet", "--metadata", "datastore", *command
+    ],
+                  [
+                      "--metadata=datastore", command[0], "-q", *command[1:]
+                  ], [*command, root], [root, *command]):  # fmt: skip
         answer = pets.flow(*words)
         is_tidy(answer)
         assert answer.code == 0, (words, answer)
@@ -284,10 +322,22 @@ def test_options_before_and_after_the_command(command: list[str], pets: Shell) -
             assert answer.out == pets.flow(*command).out
 
 
-METAFLOW_OPTIONS = ["--metadata=local", "--datastore=local", "--environment=local", "--event-logger=nullSidecarLogger", "--no-pylint", "--quiet"]
+METAFLOW_OPTIONS = [
+    "--metadata=local",
+    "--datastore=local",
+    "--environment=local",
+    "--event-logger=nullSidecarLogger",
+    "--no-pylint",
+    "--quiet",
+]
 
 
-@pytest.mark.parametrize("command", [["runs"], ["show", "latest"], ["dump", "latest/end"], ["logs", "latest/end"], ["check"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["runs"], ["show", "latest"], ["dump", "latest/end"], ["logs", "latest/end"], ["check"],
+    ],
+)  # fmt: skip
 def test_options_that_metaflow_s_scripts_give_to_every_command(command: list[str], pets: Shell) -> None:
     answer = pets.script("pets.py", *METAFLOW_OPTIONS, *command)
     is_tidy(answer)

@@ -36,7 +36,9 @@ def test_a_run(spelling: str, shell: Shell) -> None:
     answer = shell.flow("run", "pets.py", *words) if spelling == "flow" else shell.script("pets.py", "run", *words)
     is_tidy(answer)
     assert answer.code == 0, answer
-    assert sorted(answer.out.splitlines()) == ["count[0]  counting x", "count[1]  counting yy", "end  total 3", "start  begin"]
+    assert sorted(answer.out.splitlines()) == [
+        "count[0]  counting x", "count[1]  counting yy", "end  total 3", "start  begin"
+    ]
     run = shell_id(shell, "id")
     assert re.fullmatch(r"\d{8}-\d{4}-[0-9a-z]{4}", run)
     first, *_, last = [line for line in answer.err.splitlines() if not line.startswith("penstock ")]
@@ -62,7 +64,13 @@ def test_a_run_that_fails_says_where_and_what_next(spelling: str, shell: Shell) 
     (listed,) = runs(shell)
     command = "flow resume pets.py" if spelling == "flow" else "python pets.py resume"
     assert answer.err.rstrip().splitlines()[-1] == f"  next: {command} --origin-run-id={listed['run']}"
-    assert re.search(r"count\[1\]  failed after 2 attempts \(.*\)  pets.py:25\n    25 \|  raise ValueError\(\"no dogs\"\)\n  ValueError: no dogs", answer.err)
+    assert re.search(
+        (
+            r"count\[1\]  failed after 2 attempts \(.*\)  pets.py:25\n    25 \|  raise ValueError\(\"no dogs\"\)\n"
+            r"  ValueError: no dogs"
+        ),
+        answer.err,
+    )
 
 
 @pytest.mark.parametrize("spelling", ["flow", "script"])
@@ -70,12 +78,15 @@ def test_resume_takes_over_what_was_done(spelling: str, shell: Shell) -> None:
     assert shell.flow("run", "pets.py", "--break_it", "--run-id-file=failed").code == 1
     shell.write("pets.py", (shell.folder / "pets.py").read_text().replace('raise ValueError("no dogs")', "pass"))
     words = ["--run-id-file=resumed", "--tag=again"]
-    answer = shell.flow("resume", "pets.py", *words) if spelling == "flow" else shell.script("pets.py", "resume", *words)
+    spelt = {"flow": shell.flow, "script": shell.script}[spelling]
+    answer = spelt(*(["resume", "pets.py"] if spelling == "flow" else ["pets.py", "resume"]), *words)
     is_tidy(answer)
     assert answer.code == 0, answer
     assert sorted(answer.out.splitlines()) == ["count[1]  counting dog", "end  total 6"]
     newest, _ = runs(shell)
-    assert (newest["run"], newest["origin"], newest["tags"]) == (shell_id(shell, "resumed"), shell_id(shell, "failed"), ["again"])
+    assert (newest["run"], newest["origin"], newest["tags"]) == (
+        shell_id(shell, "resumed"), shell_id(shell, "failed"), ["again"]
+    )
 
 
 def test_resume_from_a_step_of_a_run_that_is_named(shell: Shell) -> None:
@@ -97,7 +108,9 @@ def test_on_failure(shell: Shell) -> None:
 
 
 def test_debugging_runs_in_this_very_process(shell: Shell) -> None:
-    shell.write("pets.py", (shell.folder / "pets.py").read_text().replace('print("begin")', "import os; print(os.getppid())"))
+    shell.write(
+        "pets.py", (shell.folder / "pets.py").read_text().replace('print("begin")', "import os; print(os.getppid())")
+    )
     seen = shell.call("sh", "-c", f"{sys.executable} -P -m penstock run pets.py --debug -q; echo $$")
     assert seen.code == 0, seen
     lines = seen.out.splitlines()
@@ -114,8 +127,12 @@ def test_continue_and_cancel_of_runs_that_have_ended(pets: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["run", "pets.py"], 0), (["run", "pets.py", "--break_it"], 1), (["run", "pets.py", "--bad"], 2), (["run", "no.py"], 3), (["run", "pets.py", "--profile=x"], 4),
-     (["run", "pets.py", "--executor=x"], 4), (["check", "pets.py"], 0), (["check", "no.py"], 3), (["--help"], 0), ([], 2), (["plugins"], 0), (["config", "x"], 2)],
+    [
+        (["run", "pets.py"], 0), (["run", "pets.py", "--break_it"], 1), (["run", "pets.py", "--bad"], 2),
+        (["run", "no.py"], 3), (["run", "pets.py", "--profile=x"], 4), (["run", "pets.py", "--executor=x"], 4),
+        (["check", "pets.py"], 0), (["check", "no.py"], 3), (["--help"], 0), ([], 2), (["plugins"], 0),
+        (["config", "x"], 2),
+    ],
 )  # fmt: skip
 def test_exit_codes(words: list[str], code: int, shell: Shell) -> None:
     assert shell.flow(*words).code == code
@@ -123,8 +140,10 @@ def test_exit_codes(words: list[str], code: int, shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(PenstockError, 1), (RunFailed, 1), (UsageError, 2), (FlowError, 3), (SettingsError, 4), (PluginError, 4), (BackendMisconfigured, 4), (StoreVersion, 4),
-     (BackendError, 5), (RunCancelled, 130)],
+    [
+        (PenstockError, 1), (RunFailed, 1), (UsageError, 2), (FlowError, 3), (SettingsError, 4), (PluginError, 4),
+        (BackendMisconfigured, 4), (StoreVersion, 4), (BackendError, 5), (RunCancelled, 130),
+    ],
 )  # fmt: skip
 def test_exit_codes_of_errors(error: type[PenstockError], code: int) -> None:
     assert error("m").exit_code == code
@@ -143,4 +162,6 @@ class Away(FileDatastore):
         raise BackendUnavailable("the store does not answer", hint="try again")
     put = get
 ''')  # fmt: skip
-    is_refusal(shell.flow("run", "pets.py", "--datastore=away.py:Away"), 5, "the store does not answer", next_="try again")
+    is_refusal(
+        shell.flow("run", "pets.py", "--datastore=away.py:Away"), 5, "the store does not answer", next_="try again"
+    )

@@ -60,7 +60,11 @@ def test_an_archive_that_is_damaged_or_missing() -> None:
         archive.get(store, "0" * 64)
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}\.py", fullmatch=True), st.binary(max_size=200), max_size=5))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}\.py", fullmatch=True), st.binary(max_size=200), max_size=5
+    )
+)
 def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
     folder, out = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
     for number, data in enumerate(files.values()):
@@ -98,8 +102,9 @@ def test_here_the_flow_file_and_what_it_imported(tmp_path: Path) -> None:
 
 
 SKIPPED = [
-    ".env", ".env.local", ".netrc", "server.pem", "id.key", ".git/config.py", ".hidden/x.py", "__pycache__/x.py", "venv/lib/x.py",
-    "env/x.py", "node_modules/x.py", "data.csv", "notes.txt", "deep/.ssh/id.py", "mine/pyvenv.cfg", "mine/lib/x.py",
+    ".env", ".env.local", ".netrc", "server.pem", "id.key", ".git/config.py", ".hidden/x.py", "__pycache__/x.py",
+    "venv/lib/x.py", "env/x.py", "node_modules/x.py", "data.csv", "notes.txt", "deep/.ssh/id.py",
+    "mine/pyvenv.cfg", "mine/lib/x.py",
 ]  # fmt: skip
 
 
@@ -116,16 +121,23 @@ def test_further_suffixes_and_the_flow_file_whatever_its_name(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("patterns", "left"),
-    [("b.py\n", {"flow.py", "sub/c.py", "sub/d.py"}), ("*.py\n", {"flow.py"}), ("sub/*\n", {"flow.py", "b.py"}), ("# b.py\n\n  \n", None),
-     ("  d.py  \n", {"flow.py", "b.py", "sub/c.py"}), ("", None), ("sub/c.py", {"flow.py", "b.py", "sub/d.py"})],
+    [
+        ("b.py\n", {"flow.py", "sub/c.py", "sub/d.py"}), ("*.py\n", {"flow.py"}), ("sub/*\n", {"flow.py", "b.py"}),
+        ("# b.py\n\n  \n", None), ("  d.py  \n", {"flow.py", "b.py", "sub/c.py"}), ("", None),
+        ("sub/c.py", {"flow.py", "b.py", "sub/d.py"}),
+    ],
 )  # fmt: skip
 def test_what_flowignore_names_is_left_out(patterns: str, left: set[str] | None, tmp_path: Path) -> None:
     write(tmp_path, "flow.py", "b.py", "sub/c.py", "sub/d.py")
     write(tmp_path, ".flowignore", text=patterns)
-    assert set(archive.code_elsewhere(str(tmp_path / "flow.py"))) == (left or {"flow.py", "b.py", "sub/c.py", "sub/d.py"})
+    assert set(archive.code_elsewhere(str(tmp_path / "flow.py"))) == (
+        left or {"flow.py", "b.py", "sub/c.py", "sub/d.py"}
+    )
 
 
-def test_more_than_50_mb_names_the_largest_and_how_to_leave_them_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_50_mb_names_the_largest_and_how_to_leave_them_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive, "LARGEST_BYTES", 5_000)
     write(tmp_path, "flow.py")
     for number in range(7):
@@ -162,7 +174,9 @@ def test_a_link_that_leads_nowhere_is_passed_over(tmp_path: Path) -> None:
 
 def test_the_runtime_is_penstock_and_what_a_worker_needs_of_its_plugins() -> None:
     found = archive.runtime(["penstock_local"])
-    assert {"penstock/__init__.py", "penstock/attempt.py", "cloudpickle/__init__.py", "penstock_local/file_datastore.py"} <= set(found)
+    assert {
+        "penstock/__init__.py", "penstock/attempt.py", "cloudpickle/__init__.py", "penstock_local/file_datastore.py"
+    } <= set(found)
     assert all(name.endswith(".py") and "__pycache__" not in name for name in found)
 
 

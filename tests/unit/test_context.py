@@ -7,7 +7,15 @@ import pytest
 import penstock
 from penstock.context import Current, Parallel, current
 
-FACTS = {"flow_name": "F", "run_id": "r", "step_name": "s", "task_id": "0", "retry_count": 1, "origin_run_id": None, "tags": ["a"]}
+FACTS = {
+    "flow_name": "F",
+    "run_id": "r",
+    "step_name": "s",
+    "task_id": "0",
+    "retry_count": 1,
+    "origin_run_id": None,
+    "tags": ["a"],
+}
 
 
 @pytest.fixture
@@ -26,7 +34,12 @@ def test_inside_a_step(inside: Current) -> None:
     assert inside.get("origin_run_id", "x") is None
 
 
-@pytest.mark.parametrize(("name", "text"), [("run_idd", "Did you mean 'run_id'?"), ("xyzzy", "it has: flow_name"), ("parallel", "")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run_idd", "Did you mean 'run_id'?"), ("xyzzy", "it has: flow_name"), ("parallel", ""),
+    ],
+)  # fmt: skip
 def test_what_it_does_not_know(inside: Current, name: str, text: str) -> None:
     assert not hasattr(inside, name)
     assert name not in inside

@@ -1,4 +1,4 @@
-"""Decorators: what they take, what they refuse with the user's line, what the scheduler reads from them in any order."""
+"""Decorators: what they take, what they refuse with the user's line, what the scheduler reads in any order."""
 
 from __future__ import annotations
 
@@ -49,16 +49,20 @@ def data_of(function: Any) -> list[dict[str, Any]]:
 
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "unknown word": (lambda: retry(time=3), "@retry has no argument 'time'", "'times'"),
-    "unknown word, nothing near": (lambda: retry(xyzzy=3), "@retry has no argument 'xyzzy'", "it has: times, minutes_between_retries"),
+    "unknown word, nothing near": (
+        lambda: retry(xyzzy=3), "@retry has no argument 'xyzzy'", "it has: times, minutes_between_retries"
+    ),
     "a word where there is none": (lambda: parallel(nodes=3), "@parallel has no argument 'nodes'", "it has: none"),
     "no number": (lambda: retry(times="x"), "times must be a whole number from 0 on, not 'x'", "@retry(times=0)"),
     "half a time": (lambda: retry(times=1.5), "times must be a whole number", "@retry(times="),
     "less than none": (lambda: retry(times=-1), "not -1", "@retry(times="),
     "a truth": (lambda: retry(times=True), "not True", "@retry(times="),
-    "minutes in words": (lambda: retry(minutes_between_retries="soon"), "minutes_between_retries must be a number", "@retry("),
+    "minutes in words": (
+        lambda: retry(minutes_between_retries="soon"), "minutes_between_retries must be a number", "@retry("
+    ),
     "not a number": (lambda: resources(cpu=float("nan")), "cpu must be a number", "@resources("),
     "endless": (lambda: retry(times=float("inf")), "times must be a whole number", "@retry("),
-    "no time": (lambda: timeout(), "no time is given", "@timeout(minutes=10)"),
+    "no time": (timeout, "no time is given", "@timeout(minutes=10)"),
     "no time at all": (lambda: timeout(seconds=0), "no time is given", "@timeout(minutes=10)"),
     "odd name": (lambda: catch(var="a b"), "var must be the name of an artifact", "@catch(var="),
     "no name": (lambda: catch(var=3), "var must be the name of an artifact", "@catch(var="),
@@ -68,8 +72,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a variable with =": (lambda: environment(vars={"A=B": "x"}), "vars must be a dict", "@environment(vars="),
     "no executor": (lambda: executor(3), "the name of an executor", '@executor("local")'),
     "a value without a name": (lambda: retry(3), "the argument 3 has no name", "@retry(times=3)"),
-    "above a plain function": (lambda: retry(lambda self: None), "which is no step (yet)", "@step comes last"),
-    "above a plain function, with words": (lambda: retry(times=1)(lambda self: None), "which is no step (yet)", "@step comes last"),
+    "above a plain function": (lambda: retry(lambda _: None), "which is no step (yet)", "@step comes last"),
+    "above a plain function, with words": (
+        lambda: retry(times=1)(lambda _: None), "which is no step (yet)", "@step comes last"
+    ),
     "step above a number": (lambda: step(3), "@step goes above a method, not 3", "@step"),
 }
 
@@ -95,7 +101,14 @@ def test_with_and_without_parentheses(one: type[StepDecorator]) -> None:
 
 
 def test_every_order_says_the_same() -> None:
-    every = [retry(times=2), catch(var="e"), timeout(minutes=1), resources(cpu=2), environment(vars={"A": 1}), executor("local")]
+    every = [
+        retry(times=2),
+        catch(var="e"),
+        timeout(minutes=1),
+        resources(cpu=2),
+        environment(vars={"A": 1}),
+        executor("local"),
+    ]
     for order in itertools.permutations(every):
         found = data_of(decorated(*order))
         assert [one["name"] for one in found] == [one.name for one in reversed(order)]
@@ -108,7 +121,11 @@ def test_every_order_says_the_same() -> None:
 
 
 def test_the_topmost_of_two_counts() -> None:
-    found = data_of(decorated(retry(times=1), retry(times=9), environment(vars={"A": "top"}), environment(vars={"A": "low", "B": "b"})))
+    found = data_of(
+        decorated(
+            retry(times=1), retry(times=9), environment(vars={"A": "top"}), environment(vars={"A": "low", "B": "b"})
+        )
+    )
     assert retry_policy(found) == (1, None)
     assert environment_of(found) == {"A": "top", "B": "b"}
 
@@ -148,7 +165,13 @@ def test_an_executor_with_options() -> None:
     assert executor_of(found) == ("docker", {"image": "busybox", "cpus": 2})
 
 
-@pytest.mark.parametrize(("words", "marks"), [({}, set()), ({"start": True}, {"start"}), ({"end": True}, {"end"}), ({"start": True, "end": True}, {"start", "end"})])
+@pytest.mark.parametrize(
+    ("words", "marks"),
+    [
+        ({}, set()), ({"start": True}, {"start"}), ({"end": True}, {"end"}),
+        ({"start": True, "end": True}, {"start", "end"}),
+    ],
+)  # fmt: skip
 def test_marks_of_step(words: dict[str, bool], marks: set[str]) -> None:
     @step(**words)
     def only(self: FlowSpec) -> None:
@@ -229,7 +252,9 @@ def test_the_timer_is_put_back_after_a_body_that_was_quick() -> None:
 
 def test_beside_the_main_thread_there_is_no_timer() -> None:
     seen = []
-    thread = threading.Thread(target=lambda: timeout(seconds=1).around(Task(), lambda: seen.append(1)))  # type: ignore[arg-type]
+    thread = threading.Thread(
+        target=lambda: timeout(seconds=1).around(Task(), lambda: seen.append(1))
+    )  # type: ignore[arg-type]
     thread.start()
     thread.join()
     assert seen == [1]

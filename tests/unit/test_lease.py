@@ -1,4 +1,4 @@
-"""The right to drive a run: one holder, who it is, and when it counts as gone; here by the lock, elsewhere by silence."""
+"""The right to drive a run: one holder, who it is, and when it is gone: here by the lock, elsewhere by silence."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_after_a_release_the_next_takes_a_higher_number(store: FileDatastore) ->
         own.release()
         own.release()
         assert [one.key.rpartition("/")[2] for one in store.list(keys.lease_prefix("F", "r"))][-1:] or number == 1
-    assert sorted(one.key.rpartition("/")[2] for one in store.list(keys.lease_prefix("F", "r"))) == ["000001", "000002", "000003"]
+    assert sorted(
+        one.key.rpartition("/")[2] for one in store.list(keys.lease_prefix("F", "r"))
+    ) == ["000001", "000002", "000003"]
     holder = lease.state(store, "F", "r").holder
     assert holder is not None
     assert holder["user"] == "user3"
@@ -94,7 +96,9 @@ def test_a_child_that_lives_on_holds_the_run_and_is_named(store: FileDatastore) 
         assert lease.holders(path) == [child.pid]
         own.release()
         assert lease.state(store, "F", "r").alive, "the kernel frees the lock with its last holder"
-        with pytest.raises(RunDriven, match=rf"is dead, but these processes of its tasks still run: {child.pid} \(") as told:
+        with pytest.raises(
+            RunDriven, match=rf"is dead, but these processes of its tasks still run: {child.pid} \("
+        ) as told:
             Lease(store, "F", "r", "bob").take()
         assert told.value.hint == f"kill {child.pid}"
     finally:
@@ -106,7 +110,8 @@ def test_a_child_that_lives_on_holds_the_run_and_is_named(store: FileDatastore) 
 def test_a_driver_that_was_killed_is_gone_at_once(store: FileDatastore) -> None:
     code = (
         "import sys; from penstock.lease import Lease; from penstock_local.file_datastore import FileDatastore\n"
-        "own = Lease(FileDatastore(sys.argv[1]), 'F', 'r', 'ann'); own.take(new=True); print('held', flush=True); input()\n"
+        "own = Lease(FileDatastore(sys.argv[1]), 'F', 'r', 'ann'); own.take(new=True)\n"
+        "print('held', flush=True); input()\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code, store.label], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with child:
@@ -123,7 +128,12 @@ def test_a_driver_that_was_killed_is_gone_at_once(store: FileDatastore) -> None:
     own.release()
 
 
-@pytest.mark.parametrize(("age_s", "alive"), [(0.0, True), (SILENT_AFTER_S - 1, True), (SILENT_AFTER_S + 1, False), (1e6, False)])
+@pytest.mark.parametrize(
+    ("age_s", "alive"),
+    [
+        (0.0, True), (SILENT_AFTER_S - 1, True), (SILENT_AFTER_S + 1, False), (1e6, False),
+    ],
+)  # fmt: skip
 def test_from_elsewhere_silence_tells(age_s: float, alive: bool) -> None:
     store = DictDatastore()
     elsewhere(store, age_s)

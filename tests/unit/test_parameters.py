@@ -58,8 +58,11 @@ def test_names_of_options_are_taken(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other", "message"),
-    [("alpha", "alpha", "two parameters have the name 'alpha'"), ("alpha", "Alpha", "can't be told apart"), ("a-b", "a_b", "can't be told apart")],
-)
+    [
+        ("alpha", "alpha", "two parameters have the name 'alpha'"), ("alpha", "Alpha", "can't be told apart"),
+        ("a-b", "a_b", "can't be told apart"),
+    ],
+)  # fmt: skip
 def test_two_parameters_that_would_be_one_option(one: str, other: str, message: str) -> None:
     with pytest.raises(FlowError, match=message) as told:
         check_names([Parameter("x"), Parameter(one), Parameter(other)])
@@ -76,9 +79,15 @@ TEXTS: list[tuple[dict[str, Any], str, Any]] = [
     ({}, "x", "x"), ({}, "", ""), ({"default": "d"}, " x ", " x "), ({"type": str}, "3", "3"),
     ({"default": 3}, "-4", -4), ({"type": int}, " 4 ", 4), ({"type": int}, "1_000", 1000),
     ({"default": 0.5}, "1e-3", 0.001), ({"type": float}, "3", 3.0), ({"type": float}, "inf", float("inf")),
-    ({"default": True}, "False", False), ({"type": bool}, "YES", True), ({"type": bool}, "0", False), ({"type": bool}, " on ", True),
-    ({"type": JSONType}, '{"a": [1, null]}', {"a": [1, None]}), ({"type": type(JSONType)}, "3", 3), ({"default": {"a": 1}}, "[]", []),
-    ({"default": "a,b", "separator": ","}, "c", ["c"]), ({"separator": ","}, "a,b,,c", ["a", "b", "", "c"]), ({"separator": "::"}, "a::b", ["a", "b"]),
+    (
+        {"default": True}, "False", False
+    ), ({"type": bool}, "YES", True), ({"type": bool}, "0", False), ({"type": bool}, " on ", True),
+    (
+        {"type": JSONType}, '{"a": [1, null]}', {"a": [1, None]}
+    ), ({"type": type(JSONType)}, "3", 3), ({"default": {"a": 1}}, "[]", []),
+    ({"default": "a,b", "separator": ","}, "c", ["c"]), (
+        {"separator": ","}, "a,b,,c", ["a", "b", "", "c"]
+    ), ({"separator": "::"}, "a::b", ["a", "b"]),
     ({"default": ["a"], "separator": ","}, "x,y", ["x", "y"]),
 ]  # fmt: skip
 
@@ -93,9 +102,12 @@ def test_texts(words: dict[str, Any], text: str, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     ("words", "text", "wanted"),
-    [({"type": int}, "x", "a whole number"), ({"type": int}, "", "a whole number"), ({"type": int}, "1.0", "a whole number"),
-     ({"type": float}, "fast", "a number"), ({"type": bool}, "maybe", "true or false"), ({"type": bool}, "", "true or false"),
-     ({"type": JSONType}, "{'a': 1}", "JSON"), ({"type": JSONType}, "", "JSON")],
+    [
+        ({"type": int}, "x", "a whole number"), ({"type": int}, "", "a whole number"),
+        ({"type": int}, "1.0", "a whole number"), ({"type": float}, "fast", "a number"),
+        ({"type": bool}, "maybe", "true or false"), ({"type": bool}, "", "true or false"),
+        ({"type": JSONType}, "{'a': 1}", "JSON"), ({"type": JSONType}, "", "JSON"),
+    ],
 )  # fmt: skip
 def test_texts_that_are_refused(words: dict[str, Any], text: str, wanted: str) -> None:
     with pytest.raises(UsageError) as told:
@@ -108,12 +120,20 @@ def test_texts_that_are_refused(words: dict[str, Any], text: str, wanted: str) -
 # ---------------------------------------------------------------------------------------------- of Python
 
 DEFAULTS: list[tuple[dict[str, Any], Any]] = [
-    ({}, None), ({"default": None, "type": int}, None), ({"default": 3}, 3), ({"default": "3", "type": int}, 3), ({"default": 3, "type": float}, 3.0),
-    ({"default": 3.0, "type": int}, 3), ({"default": 1, "type": bool}, True), ({"default": "no", "type": bool}, False), ({"default": 3, "type": str}, "3"),
+    ({}, None), (
+        {"default": None, "type": int}, None
+    ), ({"default": 3}, 3), ({"default": "3", "type": int}, 3), ({"default": 3, "type": float}, 3.0),
+    ({"default": 3.0, "type": int}, 3), ({"default": 1, "type": bool}, True), (
+        {"default": "no", "type": bool}, False
+    ), ({"default": 3, "type": str}, "3"),
     ({"default": [1, 2]}, [1, 2]), ({"default": (1, 2)}, (1, 2)), ({"default": '{"a": 1}', "type": JSONType}, {"a": 1}),
     ({"default": "a,b", "separator": ","}, ["a", "b"]), ({"default": ("a", "b"), "separator": ","}, ["a", "b"]),
-    ({"default": lambda context: context.flow_name + context.user_name}, "Fann"), ({"default": lambda context: "4", "type": int}, 4),
-    ({"default": lambda context: None}, None), ({"default": lambda context: [context.parameter_name], "type": JSONType}, ["p"]),
+    (
+        {"default": lambda context: context.flow_name + context.user_name}, "Fann"
+    ), ({"default": lambda _: "4", "type": int}, 4),
+    ({"default": lambda _: None}, None), (
+        {"default": lambda context: [context.parameter_name], "type": JSONType}, ["p"]
+    ),
 ]  # fmt: skip
 
 
@@ -132,8 +152,10 @@ def test_a_default_function_is_not_called_for_a_given_text() -> None:
 
 
 def test_a_default_function_of_another_type() -> None:
-    with pytest.raises(UsageError, match=r"the default function of parameter 'p' returned 'x', which is no int") as told:
-        value(Parameter("p", type=int, default=lambda context: "x"))
+    with pytest.raises(
+        UsageError, match=r"the default function of parameter 'p' returned 'x', which is no int"
+    ) as told:
+        value(Parameter("p", type=int, default=lambda _: "x"))
     assert told.value.where.rpartition(":")[0] == __file__
 
 
@@ -144,7 +166,12 @@ def test_what_is_shown_as_default_gives_the_default_when_typed(default: Any) -> 
     assert value(parameter, shown) == value(parameter)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_json_of_any_shape(default: Any) -> None:
     parameter = Parameter("p", type=JSONType)
     assert value(parameter, json.dumps(default)) == default
@@ -183,7 +210,7 @@ def test_as_data() -> None:
         "name": "beta-name", "type": "int", "required": False, "help": "about beta", "default": "2", "separator": None,
     }  # fmt: skip
     assert vars(Derived)["extra"].data()["required"]
-    assert Parameter("p", default=lambda context: 1).data()["default"] is None
+    assert Parameter("p", default=lambda _: 1).data()["default"] is None
     assert Parameter("p", default=3, show_default=False).data()["default"] is None
     assert Parameter("p", default=3, required=True).data()["required"] is False
     assert repr(JSONType) == "JSONType"

@@ -43,7 +43,9 @@ RECORDS = st.builds(
 
 
 def record(**changes: Any) -> Record:
-    given = {"flow": "F", "run": "r", "step": "s", "place": "0", "attempt": 0, "outcome": SUCCEEDED, "token": "t", **changes}
+    given = {
+        "flow": "F", "run": "r", "step": "s", "place": "0", "attempt": 0, "outcome": SUCCEEDED, "token": "t", **changes
+    }
     return Record(**given)
 
 
@@ -82,10 +84,14 @@ def test_any_object_is_read_back(data: dict[str, Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\n", b"penstock-run", b"penstock-run 1\n{}", b"{}", b"penstock-run 1 " + b"0" * 64 + b"\n{}", b"\xff" * 200, bytes(200)]
-)
+    "raw",
+    [
+        b"", b"\n", b"penstock-run", b"penstock-run 1\n{}", b"{}", b"penstock-run 1 " + b"0" * 64 + b"\n{}",
+        b"\xff" * 200, bytes(200),
+    ],
+)  # fmt: skip
 def test_what_is_no_object(raw: bytes) -> None:
-    with pytest.raises(ChunkDamaged, match="the/key is (empty or )?torn"):
+    with pytest.raises(ChunkDamaged, match=r"the/key is (empty or )?torn"):
         records.decode(raw, "the/key")
     store = DictDatastore()
     store.put("the/key", raw)
@@ -108,7 +114,9 @@ def test_an_object_of_a_later_version_is_not_taken_for_a_torn_one() -> None:
     assert "pip install --upgrade" in told.value.hint
     store = DictDatastore()
     store.put("k", raw)
-    for read in (lambda: records.read(store, "k"), lambda: records.decode_record(raw, keys.record("F", "r", "s", "0", 0))):
+    for read in (
+        lambda: records.read(store, "k"), lambda: records.decode_record(raw, keys.record("F", "r", "s", "0", 0))
+    ):
         with pytest.raises(StoreVersion):
             read()
 
@@ -181,7 +189,9 @@ def test_records_of_a_run_and_nothing_else() -> None:
 
 @given(st.permutations([(place, attempt) for place in ("0", "1") for attempt in range(3)]))
 def test_attempts_are_in_order_whatever_the_order_of_reading(order: list[tuple[str, int]]) -> None:
-    folded = records.fold(record(place=place, attempt=attempt, outcome=FAILED if attempt < 2 else SUCCEEDED) for place, attempt in order)
+    folded = records.fold(
+        record(place=place, attempt=attempt, outcome=FAILED if attempt < 2 else SUCCEEDED) for place, attempt in order
+    )
     assert set(folded) == {("s", "0"), ("s", "1")}
     for attempts in folded.values():
         assert [one.attempt for one in attempts] == [0, 1, 2]

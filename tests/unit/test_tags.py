@@ -34,7 +34,13 @@ def test_adding_twice_and_removing_what_is_not_there() -> None:
     assert read_tags(store, "F", "r") == ["a"]
 
 
-@pytest.mark.parametrize("tag", ["../../x", "/etc/passwd", "a/b", ".", "..", "CON", "\0", "ä" * 400, "x" * 500, "=41", "with space", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "../../x", "/etc/passwd", "a/b", ".", "..", "CON", "\0", "ä" * 400, "x" * 500, "=41", "with space",
+        "\N{GRINNING FACE}",
+    ],
+)  # fmt: skip
 def test_no_tag_leads_outside_its_folder(tag: str, tmp_path: Path) -> None:
     store = FileDatastore(str(tmp_path / "store"))
     add_tags(store, "F", "r", [tag])
