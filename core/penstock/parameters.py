@@ -94,7 +94,6 @@ class Parameter:
         try:
             self._converted(self.default)
         except (TypeError, ValueError) as error:
-            found = self.default.__class__.__name__
             fitting = self.default.__class__
             hint = f"type={fitting.__name__}" if fitting in _KINDS else "type=JSONType"
             raise self._refuse(f"default={self.default!r} is no {self.kind}", hint) from error
