@@ -55,7 +55,8 @@ class DatastoreCatalogue(MetadataStore):
         if run is not None:
             ids = [(run, name) for name in flows]
         else:
-            ids = [(keys.name(one), name) for name in flows for one in self.datastore.list_folders(keys.flow_prefix(name))]
+            listed = self.datastore.list_folders
+            ids = [(keys.name(one), name) for name in flows for one in listed(keys.flow_prefix(name))]
         found = (row for row in self._rows(sorted(ids, reverse=True)) if outcome is None or row.outcome == outcome)
         yield from itertools.islice((row for row in found if self._has(row, tags)), limit)
 
@@ -73,7 +74,9 @@ class DatastoreCatalogue(MetadataStore):
     def _has(self, row: RunRow, wanted: Sequence[str]) -> bool:
         return not wanted or set(wanted) <= {found.tag for found in self._tags(row.flow, row.run, row.header)}
 
-    def attempts(self, flow: str, run: str, *, step: str | None = None, place: str | None = None) -> Iterator[AttemptRow]:
+    def attempts(
+        self, flow: str, run: str, *, step: str | None = None, place: str | None = None
+    ) -> Iterator[AttemptRow]:
         """From the index of a finished run; else one listing, and the records by the store's own way for many."""
         whole = self._indexed(flow, run)
         if whole is not None:
@@ -135,7 +138,8 @@ def _run_row(flow: str, run: str, header: bytes, outcome: bytes | None) -> RunRo
 def _attempt_row(record: Record) -> AttemptRow:
     return AttemptRow(
         flow=record.flow, run=record.run, step=record.step, place=record.place, attempt=record.attempt,
-        outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=records.encode_record(record),
+        outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s,
+        record=records.encode_record(record),
     )  # fmt: skip
 
 

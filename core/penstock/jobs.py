@@ -1,7 +1,8 @@
 """The scheduler's side of an executor: start jobs, cancel them, hear what became of them.
 
 An executor that drives the hosts of this machine is called directly: its waiting is the loop's waiting. One whose jobs
-are elsewhere may take seconds to answer, so it is called from a thread of its own, and the loop only takes from a queue.
+are elsewhere may take seconds to answer, so it is called from a thread of its own, and the loop only takes from a
+queue.
 """
 
 from __future__ import annotations

@@ -10,10 +10,6 @@ import re
 
 from penstock.values import Pathspec
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 FORMAT = "format"
 CHUNKS = "chunks/"
 CODE = "code/"

@@ -71,7 +71,9 @@ class _Running:
 
     __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "ready", "reason", "tail", "verdict")
 
-    def __init__(self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None) -> None:
+    def __init__(
+        self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None
+    ) -> None:
         self.ready, self.attempt, self.name, self.executor, self.awaited = ready, attempt, name, executor, awaited
         self.look_at = 0.0
         self.tail: str | None = None

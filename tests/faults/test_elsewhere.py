@@ -106,7 +106,9 @@ def test_continue_adopts(folder: Path, orphaned: str, go_first: bool) -> None:
 
 def test_resume_awaits_the_job_of_the_dead_run_and_takes_what_it_made(folder: Path, orphaned: str) -> None:
     process = subprocess.Popen(
-        command(folder, "resume", "patient.py", "--run-id-file=resumed", f"--origin-run-id={orphaned}", *options(folder)),
+        command(
+            folder, "resume", "patient.py", "--run-id-file=resumed", f"--origin-run-id={orphaned}", *options(folder)
+        ),
         cwd=folder,
     )
     until = time.monotonic() + LIMIT_S

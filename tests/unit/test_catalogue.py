@@ -35,7 +35,8 @@ def plant(store, flow, run, outcome, *, width=3):
                         started_s=11.0, ended_s=12.0)  # fmt: skip
         assert records.claim_record(store, record)[0]
     if outcome is not None:
-        records.claim(store, keys.run_outcome(flow, run), "outcome", {"outcome": outcome, "ended_s": 20.0, "token": "t"})
+        ended = {"outcome": outcome, "ended_s": 20.0, "token": "t"}
+        records.claim(store, keys.run_outcome(flow, run), "outcome", ended)
 
 
 @pytest.fixture
