@@ -141,6 +141,8 @@ class Server:
                 for fd in (ours.fileno(), out, err, *self._links):
                     os.close(fd)
                 self._become_attempt(message, theirs, out_in, err_in)
+            with contextlib.suppress(OSError):  # the attempt does it too: a kill right now must find the group
+                os.setpgid(pid, pid)
         else:
             pid = self._exec(message, theirs, out_in, err_in)
             said = {"opened": self._opened, "message": message.data()}

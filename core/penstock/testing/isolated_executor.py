@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from penstock.contracts.executor import Job, RunInfo
 
 _POLL_S = 0.01
+_LEFT: list[subprocess.Popen[bytes]] = []  # jobs that still ran when their executor was closed; the next one reaps them
 # Imported by the interpreter of the jobs before anything else: their clock is not ours.
 _OTHER_CLOCK = """
 import time
@@ -71,7 +72,7 @@ class IsolatedExecutor(Executor):
         self._folder = Path(base) / f"{run.flow}-{run.run}"
         self._shares = {"twice": twice, "lost": lost, "killed": killed}
         self._seed, self._clock_shift_s = seed, clock_shift_s
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
 
     @property
     def max_workers(self) -> int:
@@ -127,6 +128,8 @@ class IsolatedExecutor(Executor):
     def close(self) -> None:
         """Reap what has ended; jobs go on."""
         self._reap()
+        _LEFT.extend(self._children.values())
+        self._children.clear()
 
     # -- jobs
 
@@ -150,7 +153,9 @@ class IsolatedExecutor(Executor):
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._children.append(process)
+        self._children[place] = process
+        if job.timeout_s is not None:
+            (place / "timeout").write_text(str(job.timeout_s))
         (place / "pid").write_text(str(process.pid))
         if self._chosen(job.name, "killed"):
             time.sleep(random.Random(f"{self._seed} {job.name}").random() * 0.2)
@@ -184,6 +189,7 @@ class IsolatedExecutor(Executor):
             return JobStatus(state=JobState.LOST, reason="the platform forgot the job")
         exit_file = place / "exit"
         if exit_file.exists():
+            self._reap()
             code = int(exit_file.read_text())
             state = JobState.SUCCEEDED if code == 0 else JobState.FAILED
             return JobStatus(state=state, exit_code=code)
@@ -191,9 +197,20 @@ class IsolatedExecutor(Executor):
             pid = int((place / "pid").read_text())
         except (FileNotFoundError, ValueError):
             return JobStatus(state=JobState.LOST, reason="no such job")
+        if self._overdue(place):
+            self._end(place, number=signal.SIGKILL)
+            return JobStatus(state=JobState.FAILED, reason="the job ran longer than its time-out")
         if _lives(pid) or exit_file.exists():
             return JobStatus(state=JobState.RUNNING)
         return JobStatus(state=JobState.LOST, reason="the job was killed with its session")
+
+    def _overdue(self, place: Path) -> bool:
+        """Whether a job has run longer than it may, or was ended for that."""
+        try:
+            limit_s = float((place / "timeout").read_text())
+        except FileNotFoundError:
+            return False
+        return time.time() - (place / "pid").stat().st_mtime > limit_s
 
     def _end(self, place: Path, number: int = signal.SIGTERM) -> None:
         try:
@@ -210,7 +227,12 @@ class IsolatedExecutor(Executor):
                 time.sleep(_POLL_S)
 
     def _reap(self) -> None:
-        self._children = [child for child in self._children if child.poll() is None]
+        for place, child in list(self._children.items()):
+            if (place / "exit").exists():
+                child.wait()  # the file is the last thing that it makes
+            if child.poll() is not None:
+                del self._children[place]
+        _LEFT[:] = [child for child in _LEFT if child.poll() is None]
 
 
 def _made(folder: Path) -> Path:

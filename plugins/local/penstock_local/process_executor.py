@@ -8,7 +8,7 @@ from collections import deque
 
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendMisconfigured
+from penstock.errors import BackendMisconfigured, JobRejected
 from penstock_local import machine
 from penstock_local.admission import Admission
 
@@ -64,6 +64,8 @@ class ProcessExecutor(Executor):
         return self.run.hosts
 
     def submit(self, job: Job) -> str:
+        if job.secrets:
+            raise JobRejected(f"processes of this machine show their variables to its users: {', '.join(job.secrets)}")
         if job.name not in self._states:
             self._states[job.name] = _QUEUED
             self._waiting.append(job)
