@@ -82,7 +82,7 @@ class Server:
         self._watched: dict[int, tuple[str, Child]] = {}
         self._libc = libc()
         self._pid = os.getpid()
-        self._links: list[int] = []  # descriptors by which this process is driven; attempts have nothing to do with them
+        self._links: list[int] = []  # descriptors by which this process is driven: none of an attempt's business
 
     # -- before serving
 
