@@ -1,6 +1,6 @@
-"""`python -P -m penstock.host SOCKET FILE [FLOW]`: import the flow, answer with its declaration, serve.
+"""`python -P -m penstock.host DRIVER SOCKET FILE [FLOW]`: import the flow, answer with its declaration, serve.
 
-SOCKET: the inherited descriptor of the link to the driver.
+DRIVER: its process; SOCKET: the inherited descriptor of the link to it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from penstock.errors import PenstockError
 from penstock.host.declare import declare, graph_of, import_flow
 from penstock.host.protocol import Link
 from penstock.host.seeds import SeedWatch
-from penstock.host.serve import Server, serve
+from penstock.host.serve import Server, libc, serve
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
-    fd, file, *flow = arguments
+    driver, fd, file, *flow = arguments
+    c_library = libc()
+    c_library.die_with_parent(int(driver))  # an import may take long, and hears nothing of the link's end
     link = Link(socket.socket(fileno=int(fd)))
     os.set_inheritable(int(fd), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and decides
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> int:
         link.close()
         return 1
     link.send({"event": "declared", **declaration.data()})
+    c_library.outlive_parent()  # from here on the link's end is heard, and attempts are ended in good order
     server = Server(flow_class=flow_class, graph=graph, file=file, seeded=watch.seeded, tell=link.send)
     serve(link, server)
     link.close()

@@ -32,7 +32,7 @@ class HostProcess:
 
     def __init__(self, file: str, flow: str | None, environment: Mapping[str, str]) -> None:
         ours, theirs = pair()
-        arguments = [str(theirs.fileno()), file, *([flow] if flow else [])]
+        arguments = [str(os.getpid()), str(theirs.fileno()), file, *([flow] if flow else [])]
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "penstock.host", *arguments],
             stdin=subprocess.DEVNULL,

@@ -397,6 +397,11 @@ class Libc:
         if os.getppid() != parent:  # it ended before it could be watched
             os._exit(1)
 
+    def outlive_parent(self) -> None:
+        """Take `die_with_parent` back."""
+        if self._library is not None and sys.platform == "linux":
+            self._library.prctl(1, 0, 0, 0, 0)
+
     def flush(self) -> None:
         """fflush(NULL)."""
         if self._library is not None:
