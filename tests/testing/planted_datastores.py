@@ -117,7 +117,7 @@ class LeavesHalves(FileDatastore):
         if len(raw) < 400_000:
             return super().put(key, data, replace=replace)
         super().put(half, raw[: len(raw) // 2], replace=True)
-        time.sleep(PAUSE_S)
+        time.sleep(10 * PAUSE_S)  # nearly all the time, so that a killed writer is killed here
         try:
             return super().put(key, data, replace=replace)
         finally:

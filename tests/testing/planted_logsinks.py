@@ -224,7 +224,7 @@ FAULTS = [
     Fault(InsistsOnABeginning, "test_a_stream_that_never_began_is_empty", "test_output_is_read_while_it_is_written"),
     Fault(
         BeginsAtTheBeginning,
-        "test_read_begins_anywhere test_what_append_returned_from_is_read_elsewhere test_a_large_piece "
+        "test_read_begins_anywhere test_what_append_returned_from_is_read_elsewhere test_a_large_piece",
         "test_output_is_read_while_it_is_written",
     ),
     Fault(BeginsWithAPiece, "test_read_begins_anywhere", "test_output_is_read_while_it_is_written"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from tests.testing.planted import Fault
 if TYPE_CHECKING:
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.metadata import Row
+
+PAUSE_S = 0.002
 
 
 class Whole(SqliteMetadata):
@@ -65,6 +68,8 @@ class RowByRow(SqliteMetadata):
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
             super().write([row])
+            if len(rows) == 20:
+                time.sleep(PAUSE_S)  # readers come in between
 
 
 class FirstRowStays(SqliteMetadata):
@@ -198,6 +203,7 @@ class OneWriterAlone(SqliteMetadata):
             except OSError:
                 raise BackendUnavailable("another one writes") from None
             super().write(rows)
+            time.sleep(PAUSE_S)
 
 
 class RefillsRunsAlone(SqliteMetadata):

@@ -92,14 +92,16 @@ class Victim:
         os.close(into)
         self._out = out
 
-    def kill_after(self, number: int) -> int:
+    def kill_after(self, number: int, meanwhile: Callable[[], object] = lambda: None) -> int:
         """SIGKILL once it said that `number` is done, wherever it is by then; returns the last number that it said.
 
+        meanwhile: done before the kill, so that it does not always fall on the same moment.
         Raises AssertionError when it ended before.
         """
         last = -1
         while last < number and (raw := os.read(self._out, 4)):
             last = int.from_bytes(raw, "big")
+        meanwhile()
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         while raw := os.read(self._out, 4):
