@@ -66,6 +66,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     module = _HOME_OF.get(name)
     if module is None:
+        from penstock.compat.absent import ABSENT
+
+        if name in ABSENT:
+            raise ImportError(f"penstock has no {name}: {ABSENT[name]}", name="penstock")
         raise AttributeError(f"penstock has no {name!r}")
     import importlib
 

@@ -47,7 +47,7 @@ def pack(files: Mapping[str, str]) -> bytes:
 def put(datastore: Datastore, data: bytes) -> str:
     """Store an archive under the sha256 of its bytes, which is returned."""
     name = hashlib.sha256(data).hexdigest()
-    datastore.put(keys.code(name), data)
+    datastore.put_content(keys.code(name), data)
     return name
 
 

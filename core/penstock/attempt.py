@@ -100,7 +100,7 @@ class Message:
 class World:
     """What all attempts of a host share: the flow's class, its graph, the store, and facts of the run.
 
-    facts: `user`, `tags`, `origin`, `namespace`, as the run's header has them.
+    facts: `username`, `tags`, `origin_run_id`, `namespace`, as `current` shows them.
     """
 
     def __init__(
@@ -393,7 +393,7 @@ def _run_parameters(message: Message, world: World, artifacts: Artifacts, record
             continue  # a module, a lock ...: readable from the class in every step, but nothing that can be kept
     for attribute, parameter in parameters_of(world.flow_class).items():
         context = ParameterContext(
-            flow_name=world.flow, user_name=world.facts.get("user", ""), parameter_name=parameter.name, configs={}
+            flow_name=world.flow, user_name=world.facts.get("username", ""), parameter_name=parameter.name, configs={}
         )
         value = parameter.value(given.get(parameter.name), context)
         record.artifacts[attribute] = artifacts.store(attribute, value)

@@ -39,12 +39,14 @@ def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> 
     wish = {"token": records.new_token(), "user": user_name(), "since_s": time.time()}
     datastore.put(keys.cancel(flow, run), records.encode("cancel", wish))
     until = time.monotonic() + CANCEL_WAIT_S
-    while (state := lease.state(datastore, flow, run)).alive and time.monotonic() < until:
-        lease.wake_driver(datastore, flow, run, state)
+    state = lease.state(datastore, flow, run)
+    lease.wake_driver(datastore, flow, run, state)  # once: a second signal would cut it off in the middle
+    while state.alive and time.monotonic() < until:
         ended = records.read(datastore, keys.run_outcome(flow, run))
         if ended is not None:
             return str(ended["outcome"])
         time.sleep(0.1)
+        state = lease.state(datastore, flow, run)
     ended = records.read(datastore, keys.run_outcome(flow, run))
     if ended is not None:
         return str(ended["outcome"])

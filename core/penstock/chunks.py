@@ -54,9 +54,10 @@ class ChunkStore:
         name = f"{digest}.{codec}"
         key = keys.chunk(name)
         standing = self.datastore.stat(key)
-        if standing is None:
-            self.datastore.put(key, compression.compress(codec, data))
-        elif standing.age_s > TOUCH_AFTER_S:
+        torn = standing is not None and _is_torn(standing.size, codec, len(data))
+        if standing is None or torn:
+            self.datastore.put(key, compression.compress(codec, data), replace=torn)
+        elif standing is not None and standing.age_s > TOUCH_AFTER_S:
             try:
                 self.datastore.touch(key)
             except KeyMissing:  # gc took it between the two calls
@@ -182,6 +183,11 @@ class ChunkStore:
             return self.datastore.get(keys.chunk(name), start, length)
         except KeyMissing as error:
             raise _missing(name) from error
+
+
+def _is_torn(size: int, codec: str, original: int) -> bool:
+    """Whether a power cut has left a chunk without its bytes; of a compressed one only that it has none can be told."""
+    return size == 0 or (codec == compression.RAW and size != original)
 
 
 def _read_into(stream: Any, target: memoryview) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 
 from penstock import archive, keys, records
@@ -17,6 +18,7 @@ from penstock.values import Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
@@ -42,13 +44,14 @@ def continue_run(
     """
     datastore = home.datastore
     header = read_header(datastore, flow, run)
-    ended = records.read(datastore, keys.run_outcome(flow, run))
-    if ended is not None:
-        raise UsageError(
-            f"{flow}/{run} has ended: {ended['outcome']}", hint=f"flow resume {header['file']} --origin-run-id={run}"
-        )
+    _refuse_ended(datastore, header)
     own = Lease(datastore, flow, run, user_name())
     own.take(takeover=takeover)
+    try:
+        _refuse_ended(datastore, header)  # while this one waited for the lock
+    except UsageError:
+        own.release()
+        raise
     folder = archive.private_folder(archive.get(datastore, header["code"]), "penstock-continue-")
     try:
         file = os.path.join(folder, os.path.basename(header["file"]))
@@ -69,6 +72,16 @@ def continue_run(
     finally:
         own.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_ended(datastore: Datastore, header: Mapping[str, Any]) -> None:
+    flow, run = header["flow"], header["run"]
+    ended = records.read(datastore, keys.run_outcome(flow, run))
+    if ended is not None:
+        file = shlex.quote(header["file"])
+        raise UsageError(
+            f"{flow}/{run} has ended: {ended['outcome']}", hint=f"flow resume {file} --origin-run-id={run}"
+        )
 
 
 def _differs(archived: str, file: str) -> bool:

@@ -8,12 +8,12 @@ import signal
 import sys
 import time
 
-from penstock import archive, keys, records, tags
+from penstock import archive, keys, lease, records, tags
 from penstock.catalogue import rebuild, write_index
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.metadata import RunRow, TagRow
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendUnavailable
+from penstock.errors import BackendUnavailable, RunDriven
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from penstock import plan
     from penstock.contracts.executor import Executor
+    from penstock.contracts.host import Hosts
     from penstock.contracts.metadata import Row
     from penstock.home import Home
     from penstock.host.declare import Declaration
@@ -50,9 +51,10 @@ EXIT_CODES = {SUCCEEDED: 0, CANCELLED: 130}
 
 
 class RunResult:
-    """How a run ended. failed: tasks without success; counts: attempts by outcome; reused: tasks taken over."""
+    """How a run ended. failed: tasks without success; counts: attempts by outcome; reused: tasks taken over; begun: its
+    parameters are known, so that a resumed run can go on from them."""
 
-    __slots__ = ("counts", "exit_code", "failed", "file", "flow", "outcome", "reused", "run", "wall_s")
+    __slots__ = ("begun", "counts", "exit_code", "failed", "file", "flow", "outcome", "reused", "run", "wall_s")
 
     def __init__(
         self,
@@ -63,11 +65,13 @@ class RunResult:
         failed: Sequence[Pathspec],
         counts: Mapping[str, int],
         reused: int,
+        begun: bool,
         wall_s: float,
         file: str,
         exit_code: int,
     ) -> None:
         self.flow, self.run, self.outcome, self.failed, self.file = flow, run, outcome, tuple(failed), file
+        self.begun = begun
         self.counts, self.reused, self.wall_s, self.exit_code = dict(counts), reused, wall_s, exit_code
 
 
@@ -204,13 +208,18 @@ class Driver:
         )
         self._hosts_by_name = scheduler.names
         try:
-            with self._heed_signals(scheduler):
+            with self._heed_signals(scheduler, hosts):
                 outcome = scheduler.loop()
         finally:
             for one in jobs.values():
                 one.close()
             hosts.close()
             wake.close()
+        if scheduler.superseded:
+            raise RunDriven(
+                f"{flow}/{run} is driven by {lease.state(self.home.datastore, flow, run)}; this scheduler stops",
+                hint=f"flow show {flow}/{run}",
+            )
         result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
         observers.run_finished(flow, run, result.outcome)
         observers.close()
@@ -231,7 +240,9 @@ class Driver:
             },
         }
 
-    def _hosts(self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake) -> Any:
+    def _hosts(
+        self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake
+    ) -> InlineHosts | HostPool:
         if any(self.home.executor_class(name).in_process for name in names):
             flow_class = import_flow(self.declaration.file, self.declaration.flow)
             graph = graph_of(flow_class)
@@ -268,7 +279,7 @@ class Driver:
                 file.write(run)
 
     @contextlib.contextmanager
-    def _heed_signals(self, scheduler: Scheduler) -> Iterator[None]:
+    def _heed_signals(self, scheduler: Scheduler, hosts: Hosts) -> Iterator[None]:
         """The first SIGINT or SIGTERM stops the run in good order, a second one ends this process at once."""
 
         def heed(number: int, _frame: object) -> None:
@@ -276,7 +287,7 @@ class Driver:
                 os._exit(128 + number)
             self._signals.append(number)
             scheduler.please_stop()
-            if any(jobs.executor.in_process for jobs in scheduler.jobs.values()):
+            if isinstance(hosts, InlineHosts) and hosts.at_work:
                 raise KeyboardInterrupt  # the step that runs is this very call's caller
 
         try:
@@ -299,7 +310,7 @@ class Driver:
         code = 128 + self._signals[0] if self._signals else EXIT_CODES.get(outcome, 1)
         result = RunResult(
             flow=flow, run=run, outcome=outcome, failed=scheduler.failed, counts=scheduler.counts,
-            reused=scheduler.reused, wall_s=wall_s, file=self.declaration.file, exit_code=code,
+            reused=scheduler.reused, begun=scheduler.begun, wall_s=wall_s, file=self.declaration.file, exit_code=code,
         )  # fmt: skip
         self.console.run_ended(result)
         return result
@@ -321,7 +332,10 @@ def end_run(
     """Say how the run ended; whoever said it first is right. Returns the outcome that stands."""
     datastore, flow, run = home.datastore, header["flow"], header["run"]
     data = {"outcome": outcome, "token": token, "ended_s": time.time(), "reason": reason}
-    _, standing = records.claim(datastore, keys.run_outcome(flow, run), "outcome", data)
+    key = keys.run_outcome(flow, run)
+    _, standing = records.claim(datastore, key, "outcome", data)
+    if not standing:  # torn by a power cut: nobody has read it, and nobody would ever
+        datastore.put(key, records.encode("outcome", data), replace=True)
     stands = {**data, **standing}
     row = RunRow(
         flow=flow, run=run, started_s=header["started_s"], ended_s=stands["ended_s"], outcome=stands["outcome"],
@@ -329,5 +343,8 @@ def end_run(
     )  # fmt: skip
     keep_rows(home, [row], note)
     if datastore.reach is Reach.ANYWHERE:
-        write_index(datastore, flow, run)
+        try:
+            write_index(datastore, flow, run)
+        except BackendUnavailable as error:
+            note(f"the run has no index, which only makes reading it slower: {error}")
     return str(stands["outcome"])

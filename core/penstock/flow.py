@@ -198,7 +198,14 @@ class FlowSpec:
     _binding: Binding | None = None
     name = _FlowName()
 
+    _being_imported = False  # set while a host imports the flow file
+
     def __init__(self, use_cli: bool = True) -> None:
+        if use_cli and FlowSpec._being_imported:
+            call = f"{type(self).__name__}()"
+            raise FlowError(
+                f"the file calls {call} while it is imported", hint=f'if __name__ == "__main__": {call}'
+            )
         if use_cli:
             from penstock.launch import main
 

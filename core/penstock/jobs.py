@@ -66,6 +66,7 @@ class _Known:
         self.waiting: deque[tuple[Job, bool]] = deque()  # not submitted yet; whether the platform may have it already
         self.handles: dict[str, str] = {}  # handle -> name, of jobs that run
         self._ended: dict[str, str] = {}  # name -> handle, of jobs that ended badly: they may still be asked about
+        self._to_cancel: set[str] = set()  # handles that the platform could not be asked to cancel yet
         self._not_before = 0.0
         self._silent = False
 
@@ -96,7 +97,7 @@ class _Known:
         except BackendUnavailable as error:
             return self._unavailable(error)
         self._silent = False
-        found = []
+        found = self._cancel_now()
         for handle, status in statuses.items():
             if status.state.ended and handle in self.handles:
                 name = self.handles.pop(handle)
@@ -109,14 +110,18 @@ class _Known:
         """Jobs that were not handed over yet end at once."""
         found = [JobEvent(ENDED, job.name, _CANCELLED) for job, _ in self.waiting if job.name in names]
         self.waiting = deque(one for one in self.waiting if one[0].name not in names)
-        handles = [handle for handle, name in self.handles.items() if name in names]
-        handles += [handle for name, handle in self._ended.items() if name in names]
-        if handles:
+        self._to_cancel |= {handle for handle, name in self.handles.items() if name in names}
+        self._to_cancel |= {handle for name, handle in self._ended.items() if name in names}
+        return found + self._cancel_now()
+
+    def _cancel_now(self) -> list[JobEvent]:
+        if self._to_cancel and time.monotonic() >= self._not_before:
             try:
-                self.executor.cancel(handles)
+                self.executor.cancel(sorted(self._to_cancel))
             except BackendUnavailable as error:
-                found += self._unavailable(error)
-        return found
+                return self._unavailable(error)
+            self._to_cancel.clear()
+        return []
 
     def tail(self, name: str) -> JobEvent:
         """The end of what the platform kept; empty where it kept nothing or can't be asked."""
@@ -268,6 +273,7 @@ class Wake:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        self._closed = False
 
     def fileno(self) -> int:
         """Readable once somebody has called."""
@@ -275,8 +281,9 @@ class Wake:
 
     def call(self) -> None:
         """End the present wait, or the next one."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write, b".")
+        if not self._closed:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write, b".")
 
     def clear(self) -> None:
         """Forget all calls so far."""
@@ -290,6 +297,7 @@ class Wake:
             self.clear()
 
     def close(self) -> None:
-        """Free the descriptors."""
+        """Free the descriptors. A thread that calls later has no effect."""
+        self._closed = True
         os.close(self._read)
         os.close(self._write)

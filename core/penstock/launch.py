@@ -12,7 +12,7 @@ import os
 
 from penstock import keys, lease, nearest, plan, records
 from penstock.driver import Driver
-from penstock.errors import KeyMissing, UsageError
+from penstock.errors import ChunkDamaged, KeyMissing, UsageError
 from penstock.git_facts import GitFacts
 from penstock.host.pool import declared
 from penstock.lease import Lease
@@ -76,15 +76,14 @@ class Opened:
                 f"{flow}/{origin} still runs: driven by {state}",
                 hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
+        owned = list(records.list_owned(datastore, flow, origin))  # first: what ends meanwhile has a record
         found, following = plan.taken(graph, standing_of(records_of(datastore, flow, origin)), step)
         ready = {one.task for one in following}
         redone = frozenset() if step is None else plan.after(graph, step)
-        awaited = {
-            at[2:4]: at
-            for at in records.list_owned(datastore, flow, origin)
-            if at[2:4] in ready and at[2] not in redone
-        }
-        return self._begin(home, {}, wishes, console, origin=origin, taken=found, awaited=awaited)
+        awaited = {at[2:4]: at for at in owned if at[2:4] in ready and at[2] not in redone}
+        header = records.read(datastore, keys.run_header(flow, origin)) or {}
+        given = header.get("parameters", {})  # the origin's: the tasks that run now go on from its values
+        return self._begin(home, given, wishes, console, origin=origin, taken=found, awaited=awaited)
 
     def _begin(
         self,
@@ -135,8 +134,13 @@ def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:
 def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[Record]) -> list[Record]:
     """Claim what the run takes from its origin: every scheduler of the run sees the same."""
     key = keys.taken(flow, run)
-    datastore.put(key, records.encode_bundle(found))
-    return list(records.decode_bundle(datastore.get(key), key))
+    raw = records.encode_bundle(found)
+    datastore.put(key, raw)
+    try:
+        return list(records.decode_bundle(datastore.get(key), key))
+    except ChunkDamaged:  # by a power cut
+        datastore.put(key, raw, replace=True)
+        return list(records.decode_bundle(raw, key))
 
 
 def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, str]]:

@@ -13,7 +13,7 @@ import signal
 import time
 
 from penstock import keys, records
-from penstock.errors import RunDriven
+from penstock.errors import BackendUnavailable, RunDriven
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BEAT_EVERY_S = 10.0
 SILENT_AFTER_S = 6 * BEAT_EVERY_S
 LOCK_WAIT_S = 10.0
+LOOK_WAIT_S = 1.0  # a reader that looks whether the driver lives holds the lock for a moment
+BEAT_AGAIN_S = 2.0
 
 
 class LeaseState:
@@ -124,7 +126,7 @@ class Lease:
                     f"{self.flow}/{self.run} is driven by {found}",
                     hint=f"flow continue {self.flow}/{self.run} --takeover   # if you know that it is dead",
                 )
-        self._lock(wait_s=0.0 if new else LOCK_WAIT_S)
+        self._lock(wait_s=LOOK_WAIT_S if new else LOCK_WAIT_S)
         number = 0 if new else self._highest()
         while True:
             number += 1
@@ -185,11 +187,17 @@ class Lease:
         self.just_beat = now or time.monotonic() - self._beaten_at >= BEAT_EVERY_S
         if not self.just_beat:
             return True
+        try:
+            if self._highest() != self._number:
+                return False
+            body = {"token": self.token, "beat": self._beats + 1}
+            self.datastore.put(keys.run_beat(self.flow, self.run), records.encode("beat", body), replace=True)
+        except BackendUnavailable:
+            self._beaten_at = time.monotonic() - BEAT_EVERY_S + BEAT_AGAIN_S
+            return True  # it is said a little later; who waits for it waits for six of them
         self._beaten_at = time.monotonic()
         self._beats += 1
-        body = {"token": self.token, "beat": self._beats}
-        self.datastore.put(keys.run_beat(self.flow, self.run), records.encode("beat", body), replace=True)
-        return self._highest() == self._number
+        return True
 
     def release(self) -> None:
         """Let go of the lock. The lease object stays: it tells who drove."""

@@ -134,7 +134,9 @@ class Scheduler:
         self._constants: str | None = None
         self._stopped = False  # nothing new is launched
         self._asked_to_stop = False
+        self._stopping = False  # what runs is cancelled
         self.cancelled = False
+        self.superseded = False  # another scheduler drives the run
         self.failed: list[Pathspec] = []
         self.counts = {SUCCEEDED: 0, FAILED: 0, LOST: 0, CANCELLED: 0}
         self.reused = 0
@@ -150,8 +152,7 @@ class Scheduler:
                 break
             self._wait()
             if not self.lease.beat():
-                self.console.note("another scheduler has taken this run over; this one stops")
-                self._stop_all()
+                self.superseded = True  # what runs elsewhere is the other scheduler's now
                 break
             self._obey()
         self._write_rows(everything=True)
@@ -161,6 +162,11 @@ class Scheduler:
         """Step and place of a job that runs."""
         running = self._running.get(job)
         return None if running is None else running.ready.task
+
+    @property
+    def begun(self) -> bool:
+        """Whether the parameters are known."""
+        return self._constants is not None
 
     def please_stop(self) -> None:
         """For signal handlers: the loop stops at its next turn."""
@@ -173,7 +179,7 @@ class Scheduler:
         self._stop_all()
 
     def _stop_all(self) -> None:
-        self._stopped = True
+        self._stopped = self._stopping = True
         self._ready.clear()
         self._later.clear()
         for executor, names in self._names_by_executor().items():
@@ -213,7 +219,7 @@ class Scheduler:
             if record.outcome != SUCCEEDED:
                 self._ready.append(ready)
                 continue
-            self.reused += 1
+            self.reused += ready.step != PARAMETERS_STEP
             stack.append(self._succeed(ready, record, key))
 
     def _succeed(self, ready: Ready, record: Record, key: str) -> Any:
@@ -297,7 +303,7 @@ class Scheduler:
     def _write_inputs(self, ready: Ready) -> str:
         """The parents' records in one object, so that a join lists nothing and reads one key."""
         key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
-        self.datastore.put(key, records.encode_bundle(records.read_records(self.datastore, ready.parents)))
+        self.datastore.put_content(key, records.encode_bundle(records.read_records(self.datastore, ready.parents)))
         return key
 
     # -- waiting and settling
@@ -352,7 +358,7 @@ class Scheduler:
     def _without_record(self, running: _Running) -> None:
         """Ask the platform for what the job said, where it keeps that: our own log may never have begun."""
         jobs = self.jobs[running.executor]
-        if jobs.executor.uses_hosts or self.cancelled:
+        if jobs.executor.uses_hosts or self._stopping:
             self._give_up(running, running.verdict, running.reason)
         else:
             jobs.ask_tail(running.name)
@@ -361,6 +367,8 @@ class Scheduler:
         """After attempts that no job of ours will tell of; and once a minute after all that are elsewhere."""
         now = time.monotonic()
         for running in [one for one in self._running.values() if one.look_at and now >= one.look_at]:
+            if running.name not in self._running:
+                continue  # what came before it has stopped the run
             running.look_at = now + REMOTE_LOOK_S
             if running.awaited is not None:
                 self._look_at_origin(running, running.awaited)
@@ -384,7 +392,7 @@ class Scheduler:
         if names:
             there = [key for key in records.list_records(self.datastore, self.flow, self.run_id) if key in names]
             for key, raw in self.datastore.get_many(there):
-                if raw is not None:
+                if raw is not None and names[key].name in self._running:
                     self._settle(names[key], raw)
 
     def _look_at_origin(self, running: _Running, at: At) -> None:
@@ -423,7 +431,7 @@ class Scheduler:
         token = records.new_token()
         if not jobs.executor.starts_once:
             records.claim(self.datastore, keys.owner(*at), "owner", {"token": token, "host": "", "nobody": True})
-        if self.cancelled:
+        if self._stopping:
             outcome = CANCELLED
         record = Record(
             flow=self.flow, run=self.run_id, step=at[2], place=at[3], attempt=at[4], outcome=outcome, token=token,
@@ -441,8 +449,8 @@ class Scheduler:
         record = records.decode_record(raw, keys.record(*self._at(running)))
         del self._running[running.name]
         self._keep_row(record, raw)
-        self.counts[record.outcome] += 1
         ready = running.ready
+        self.counts[record.outcome] += ready.step != PARAMETERS_STEP
         if not self.jobs[running.executor].executor.uses_hosts and not running.awaited:
             self._show_stored(record)
         if record.outcome == SUCCEEDED:
@@ -458,13 +466,13 @@ class Scheduler:
         past = self._past.setdefault(ready.task, plan.Past())
         past.add(record)
         step = self.steps[ready.step]
-        again = None if self._stopped and self.cancelled else plan.next_attempt(past, step.policy)
+        again = None if self._stopped else plan.next_attempt(past, step.policy)
         self.observers.attempt_finished(record, again is not None)
         self.console.task_ended(record, again is not None)
         if again is None:
             if record.outcome != CANCELLED:
                 self._fail(ready, record.reason)
-        elif not self._stopped:
+        else:
             self._retry(ready, record, step, again)
 
     def _show_stored(self, record: Record) -> None:

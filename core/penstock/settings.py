@@ -11,6 +11,7 @@ A profile (`--profile=prod`) is a table `profiles.prod` of either file and lies 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from penstock.errors import SettingsError, UsageError
@@ -307,8 +308,9 @@ def read_toml(path: str, *, only_with: bytes = b"") -> dict[str, Any] | None:
 def nearest_folder(name: str, folder: str, home: str | None) -> str:
     """Where a folder of this name stands: in `folder` or the nearest one above it that has one; if none, in `folder`.
 
-    Only folders strictly below the home folder and on the same file system are looked at beside `folder` itself, so
-    that nothing is found which another user, or another disk, may have laid in the way.
+    Folders above are looked at below the home folder, or outside of it as long as they are the user's own and nobody
+    else may write there; never on another file system. So nothing is found that another user, or another disk, may have
+    laid in the way.
     """
     start = os.path.realpath(folder)
     top = os.path.realpath(home) if home else None
@@ -317,16 +319,18 @@ def nearest_folder(name: str, folder: str, home: str | None) -> str:
         if os.path.isdir(os.path.join(at, name)):
             return os.path.join(at, name)
         above = os.path.dirname(at)
-        if top is None or not above.startswith(top + os.sep) or not _same_device(start, above):
+        if above in (at, top) or not _is_ours(start, above):
             return os.path.join(start, name)
         at = above
 
 
-def _same_device(one: str, other: str) -> bool:
+def _is_ours(start: str, folder: str) -> bool:
+    """Whether a folder above `start` is on its file system, belongs to its owner, and others can't write there."""
     try:
-        return os.stat(one).st_dev == os.stat(other).st_dev
+        one, other = os.stat(start), os.stat(folder)
     except OSError:
         return False
+    return one.st_dev == other.st_dev and one.st_uid == other.st_uid and not other.st_mode & stat.S_IWOTH
 
 
 # ----------------------------------------------------------------------------------------------- resolved

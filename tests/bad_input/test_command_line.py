@@ -252,7 +252,7 @@ def test_a_run_that_has_ended_well_can_be_resumed_from_a_step(shell: Shell) -> N
     answer = shell.flow("resume", "fine.py", "end")
     is_tidy(answer)
     assert answer.code == 0
-    assert "2 taken over" in answer.err
+    assert "1 taken over" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_switches_of_the_interpreter(switches: list[str], shell: Shell) -> None:
 
 
 def test_in_a_folder_of_another_user_s_project(shell: Shell) -> None:
-    """The nearest store above is taken only below the home folder."""
+    """The nearest store above is taken, but not out of a folder in which others may write."""
     above = shell.folder / "project"
     below = above / "deep" / "down"
     below.mkdir(parents=True)
@@ -252,6 +252,7 @@ def test_in_a_folder_of_another_user_s_project(shell: Shell) -> None:
     (below / "fine.py").write_text(FINE)
     assert shell.flow("run", "fine.py", cwd=below).code == 0
     assert (above / ".penstock" / "runs").is_dir()
+    below.parent.chmod(0o777)
     alone = shell.flow("run", "fine.py", cwd=below, env={"HOME": "/nowhere"})
     assert alone.code == 0
     assert (below / ".penstock" / "runs").is_dir()

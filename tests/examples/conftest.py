@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,8 @@ def flow(tmp_path: Path) -> Flow:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Client:
+def client(tmp_path: Path) -> Iterator[Client]:
     """A reader of what lies in `tmp_path`."""
-    return Client("local", root=str(tmp_path / ".penstock"))
+    reader = Client("local", root=str(tmp_path / ".penstock"))
+    yield reader
+    reader.stores.close()

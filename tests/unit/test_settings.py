@@ -286,10 +286,10 @@ def test_an_option_must_have_a_type_that_can_be_typed() -> None:
         (["home"], "home/a", "home/a"),
         (["home"], "home", "home"),
         (["."], "home/a", "home/a"),
-        (["elsewhere"], "elsewhere/x", "elsewhere/x"),
+        (["elsewhere"], "elsewhere/x", "elsewhere"),
     ],
 )
-def test_the_folder_is_looked_for_below_the_home_folder(
+def test_the_folder_is_looked_for_where_nobody_else_may_write(
     tmp_path: Path, existing: list[str], start: str, expected: str
 ) -> None:
     for name in existing:
@@ -299,10 +299,12 @@ def test_the_folder_is_looked_for_below_the_home_folder(
     assert found == str((tmp_path / expected / ".data").resolve())
 
 
-def test_without_a_home_folder_only_the_working_directory_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "found"), [(0o755, "."), (0o777, "a"), (0o1777, "a")])
+def test_a_folder_in_which_others_may_write_is_not_looked_into(tmp_path: Path, mode: int, found: str) -> None:
     (tmp_path / ".data").mkdir()
     (tmp_path / "a").mkdir()
-    assert nearest_folder(".data", str(tmp_path / "a"), None) == str((tmp_path / "a" / ".data").resolve())
+    tmp_path.chmod(mode)
+    assert nearest_folder(".data", str(tmp_path / "a"), None) == str((tmp_path / found / ".data").resolve())
 
 
 def test_where_the_users_own_file_lies() -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from penstock.cli.failure import forget_stream, shown_place
+from penstock.cli.failure import forget_stream, shown_file, shown_place
 from penstock.printable import printable, tame
-from penstock.values import LOST, ROOT_PLACE, SUCCEEDED
+from penstock.values import CANCELLED, LOST, ROOT_PLACE, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from penstock.graph import Graph
     from penstock.values import Pathspec, Record
 
+WIDE = 50  # items of a foreach, from which on its tasks are counted and not named
+TENTHS = 10
 LONGEST_LINE = 64 << 10  # bytes of a line without an end that are held back before they are shown as they are
 
 
@@ -34,6 +36,7 @@ class PlainConsole:
         self._many = frozenset(name for name, step in graph.steps.items() if step.depth) if graph else frozenset()
         self._quiet, self._script = quiet, script
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
+        self._counts: dict[tuple[str, str], int] = {}  # tasks that are done, of wide foreach steps
         self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
 
     # -- the protocol of `driver.Console`
@@ -64,7 +67,9 @@ class PlainConsole:
                 self._show(record.step, record.place, stream, [half])
         name, took = self._label(record.step, record.place), f"{max(0.0, record.ended_s - record.started_s):.1f}s"
         if record.outcome == SUCCEEDED:
-            self._say(f"{name}  done in {took}" + (", its exception was caught" if record.caught else ""))
+            self._done(record, name, took)
+        elif record.outcome == CANCELLED:
+            self._say(f"{name}  cancelled after {took}")
         elif will_retry:
             self._say(f"{name}  {record.outcome} in {took}, is tried again: {_cause(record)}")
         else:
@@ -79,21 +84,36 @@ class PlainConsole:
         for tasks in self._same.values():
             if len(tasks) > 1:
                 self._say(f"the same error in {len(tasks)} tasks: {_some(tasks)}")
-        facts = [f"{result.counts.get(SUCCEEDED, 0)} attempts done"]
+        done = result.counts.get(SUCCEEDED, 0)
+        facts = [f"{done} {'task' if done == 1 else 'tasks'} done"]
         facts += [f"{number} {outcome}" for outcome, number in result.counts.items() if outcome != SUCCEEDED and number]
         facts += [f"{result.reused} taken over"] if result.reused else []
         self._say(f"{result.flow}/{result.run} {result.outcome}: {', '.join(facts)}, {_clock(result.wall_s)}")
+        if result.outcome == SUCCEEDED and result.reused and not done:
+            self._say("  nothing was left to run; name a step to run it and what follows again: flow resume FILE STEP")
         if result.outcome != SUCCEEDED:
             self._say(f"  next: {self._next(result)}")
 
     # -- lines
 
     def _next(self, result: RunResult) -> str:
-        file = shown_place(result.file)
-        if not result.counts.get(SUCCEEDED) and not result.reused:  # nothing is there to take over
+        file = shown_file(result.file)
+        if not result.begun:  # nothing is there to take over
             return f"python {file} run" if self._script else f"flow run {file}"
         how = f"python {file} resume" if self._script else f"flow resume {file}"
         return f"{how} --origin-run-id={result.run}"
+
+    def _done(self, record: Record, name: str, took: str) -> None:
+        """One line a task; of a wide foreach only its tenths, or they would be all that is seen."""
+        width = record.stack[-1]["width"] if record.stack else 1
+        if width <= WIDE or record.caught:
+            self._say(f"{name}  done in {took}" + (", its exception was caught" if record.caught else ""))
+        if width > WIDE:
+            within = (record.step, record.place.rpartition(".")[0])
+            count = self._counts[within] = self._counts.get(within, 0) + 1
+            if count * TENTHS // width > (count - 1) * TENTHS // width:
+                inside = f"[{within[1]}.*]" if within[1] else ""
+                self._say(f"{record.step}{inside}  {count} of {width} done")
 
     def _failed(self, record: Record, name: str, took: str) -> None:
         error = record.exception or {}

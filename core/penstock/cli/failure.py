@@ -83,6 +83,13 @@ def shown_place(text: str) -> str:
     return text.replace(here, "") if len(here) > 1 else text
 
 
+def shown_file(path: str) -> str:
+    """A file as it is typed in a shell."""
+    import shlex
+
+    return shlex.quote(shown_place(path))
+
+
 def _say(text: str) -> None:
     from penstock.printable import printable  # its patterns take a while to compile, and few commands fail
 

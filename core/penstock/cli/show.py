@@ -10,7 +10,7 @@ import click
 from penstock import drawing
 from penstock.amounts import bytes_text, duration_text, moment_text
 from penstock.cli.command import Command
-from penstock.cli.failure import shown_place
+from penstock.cli.failure import shown_file, shown_place
 from penstock.cli.option import Nearest
 from penstock.cli.table import table
 from penstock.cli.target import target_of
@@ -87,7 +87,7 @@ def _graph(session: Session, file: str) -> Graph:
 
         graph = graph_of_source(Path(file).read_text(encoding="utf-8"), file, session.flow)
         where = f"{error.where}: " if error.where else ""
-        click.echo(f"{where}{error.message}\nit could not be imported; this is what its text says", err=True)
+        click.echo(f"{where}{error.message}\nthis is what its text says all the same", err=True)
         return graph
 
 
@@ -155,7 +155,7 @@ def _next_command(view: RunView) -> Iterator[str]:
     if view.status == "died":
         yield from ("", f"its scheduler died; go on with:  flow continue {spec}")
     elif view.failures and view.status != "running":
-        file = shown_place(str(view.header.get("file")))
+        file = shown_file(str(view.header.get("file")))
         yield from ("", f"after mending it:  flow resume {file} --origin-run-id={view.run}")
         yield f"its output:  flow logs {view.failures[0].tasks[0]}"
 
@@ -176,7 +176,8 @@ def _task_row(task: TaskView) -> tuple[str, ...]:
         if record is None or record.exception is None
         else f"{record.exception['type']}: {record.exception['message']}"
     )
-    return task.place, task.state, str(len(task.attempts)), duration_text(task.wall_s), error
+    state = task.state + (" (caught)" if record is not None and record.caught else "")
+    return task.place, state, str(len(task.attempts)), duration_text(task.wall_s), error
 
 
 def _task_lines(found: Task, task: TaskView, rows: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
@@ -187,7 +188,7 @@ def _task_lines(found: Task, task: TaskView, rows: Mapping[str, Mapping[str, obj
         (
             (
                 str(record.attempt),
-                record.outcome + (" (handler of @catch)" if record.handler else ""),
+                record.outcome + (" (handler of @catch)" if record.handler else " (caught)" if record.caught else ""),
                 moment_text(record.started_s),
                 duration_text(record.ended_s - record.started_s),
                 duration_text(record.cpu_s),

@@ -84,6 +84,13 @@ class Datastore(ABC):
         for key, data in items:
             self.put(key, data)
 
+    def put_content(self, key: str, data: Bytes) -> None:
+        """Write an object whose key determines its bytes. One that a power cut has left torn is written again."""
+        if not self.put(key, data):
+            standing = self.stat(key)
+            if standing is None or standing.size != len(data):
+                self.put(key, data, replace=True)
+
     def stat(self, key: str) -> Stat | None:
         """Facts of one object, None when it is missing."""
         return next((found for found in self.list(key) if found.key == key), None)

@@ -18,6 +18,8 @@ from penstock.host.protocol import Link
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server, libc, serve
 
+DESCRIPTORS = 16_384
+
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
@@ -29,6 +31,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and decides
     os.dup2(2, 1)  # what the flow file prints while it is imported is no result
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _allow_many_descriptors()
     sys.argv = [file]
     before = dict(os.environ)
     gc.disable()
@@ -48,6 +51,17 @@ def main(arguments: list[str]) -> int:
     serve(link, server)
     link.close()
     return 0
+
+
+def _allow_many_descriptors() -> None:
+    """Four an attempt: hundreds of attempts at once pass the usual soft limit of 1,024."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS promises more than it gives
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,18 @@ from penstock.nearest import nearest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from traceback import FrameSummary
     from types import ModuleType
     from typing import Any
 
     from penstock.flow import FlowSpec
+
+
+# Modules whose distribution has another name, and the ones that data scientists import most.
+_DISTRIBUTIONS = {
+    "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml",
+}  # fmt: skip
 
 
 class Declaration:
@@ -76,39 +84,43 @@ def _execute(path: str, stem: str) -> ModuleType:
     import importlib.util
     from importlib.machinery import SourceFileLoader
 
+    from penstock.flow import FlowSpec
+
     spec = importlib.util.spec_from_file_location(stem, path, loader=SourceFileLoader(stem, path))
     if spec is None or spec.loader is None:
         raise FlowError(f"{path} can't be read as Python", where=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[stem] = module
+    FlowSpec._being_imported = True
     try:
         spec.loader.exec_module(module)
-    except PenstockError:
+    except PenstockError as error:
+        last = _own_frame(error, path)
+        error.where = error.where or (f"{last.filename}:{last.lineno}" if last is not None else path)
         raise
     except BaseException as error:  # the user's file may raise anything
         raise _import_error(error, path, vars(module)) from error
+    finally:
+        FlowSpec._being_imported = False
     return module
 
 
 def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> FlowError:
     """The user's line, and what to do. names: what the file had defined by then."""
-    import traceback
-
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    own = [frame for frame in frames if os.path.dirname(frame.filename) == os.path.dirname(path)]
-    last = own[-1] if own else None
+    last = _own_frame(error, path)
     where = f"{last.filename}:{last.lineno}" if last is not None else path
     text = _text_of(error)
     if isinstance(error, SyntaxError | UnicodeDecodeError) or (isinstance(error, ValueError) and "null bytes" in text):
         from penstock.graph_source import syntax_error
 
         return syntax_error(error, path)
-    if isinstance(error, OSError) and not own:
+    if isinstance(error, OSError) and last is None:
         return FlowError(f"{path} can't be read: {error.strerror}", where=path, hint=f"ls -l {path}")
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         beside = os.path.join(os.path.dirname(path), package)
-        hint = f"pip install {package}" if not os.path.exists(beside) else f"look into {beside}"
+        install = f"pip install {_DISTRIBUTIONS.get(package, package)}"
+        hint = f"look into {beside}" if os.path.exists(beside) else install
         return FlowError(f"no module named {error.name!r}", where=where, hint=hint)
     if isinstance(error, SystemExit):
         return FlowError(
@@ -122,6 +134,15 @@ def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> 
     hint = _missing_name(error, text, names) or f"python {path}   # shows every frame"
     return FlowError(f"{type(error).__name__} while the file is imported" + (f": {text}" if text else "") + shown,
                      where=where, hint=hint)  # fmt: skip
+
+
+def _own_frame(error: BaseException, path: str) -> FrameSummary | None:
+    """The last frame of the flow file or of a module beside it."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) == os.path.dirname(path)]
+    return own[-1] if own else None
 
 
 def _text_of(error: BaseException) -> str:

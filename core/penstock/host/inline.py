@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import sys
 import threading
 
@@ -50,6 +51,7 @@ class InlineHosts(Hosts):
         self._waiting: list[Job] = []
         self._events: list[HostEvent] = []
         self._sink: LogSink | None = None
+        self.at_work = False  # whether a step runs at this moment, in this very thread
 
     def start(self, job: Job) -> None:
         """Put the attempt at the end of the queue."""
@@ -86,9 +88,11 @@ class InlineHosts(Hosts):
         message = Message.of(json.loads(job.message))
         at = (self._world.flow, self._world.run, message.step, message.place, message.attempt)
         with _variables(job.environment), _Tee(at, self._log_sink) as tee:
+            self.at_work = True
             try:
                 record = attempt.run(message, self._world, tee.drain)
             finally:
+                self.at_work = False
                 current._clear()
         return 0 if record.outcome == SUCCEEDED else 1
 
@@ -116,6 +120,7 @@ class _Tee:
         self._pipes = (os.pipe(), os.pipe())
         self._pump = Pump((self._pipes[0][0], self._pipes[1][0]), at, sink, self._pass_on)
         self._lock = threading.Lock()
+        self._stop = os.pipe()  # readable once the step is over: a process that it left behind may hold the pipes open
         self._drained = False
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), daemon=True)
@@ -132,10 +137,14 @@ class _Tee:
         return self
 
     def _read(self, stream: Any) -> None:
-        os.set_blocking(stream.fd, True)
-        while piece := os.read(stream.fd, 1 << 16):
+        poll = select.poll()
+        poll.register(stream.fd, select.POLLIN)
+        poll.register(self._stop[0], select.POLLIN)
+        over = False
+        while not over:
+            over = any(fd == self._stop[0] for fd, _ in poll.poll())
             with self._lock:
-                stream.take(piece)
+                over = not stream.read(to_end=over) or over
 
     def _pass_on(self, stream: str, piece: bytes) -> None:
         fd = self._saved[0 if stream == STDOUT else 1]
@@ -149,8 +158,11 @@ class _Tee:
             _flush()
             for saved, fd in zip(self._saved, (1, 2), strict=True):
                 os.dup2(saved, fd)
+            os.write(self._stop[1], b".")
             for reader in self._readers:
                 reader.join()
+            for fd in self._stop:
+                os.close(fd)
             for saved in self._saved:
                 os.close(saved)
 

@@ -5,6 +5,7 @@ Which copy of a job runs the body is decided by the claim of `owner`: a platform
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -15,6 +16,7 @@ import time
 
 from penstock import contracts, keys, records
 from penstock.attempt import Message
+from penstock.errors import BackendUnavailable
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
@@ -88,4 +90,5 @@ class Beats:
         if time.monotonic() >= self._due:
             self._due += BEAT_EVERY_S
             self._count += 1
-            self._datastore.put(self._key, records.encode("beat", {"beat": self._count}), replace=True)
+            with contextlib.suppress(BackendUnavailable):  # the next one tells as much
+                self._datastore.put(self._key, records.encode("beat", {"beat": self._count}), replace=True)

@@ -172,7 +172,10 @@ class HostPool(Hosts):
             elif event == "ended":
                 host.running.pop(header["name"], None)
                 self._where.pop(header["name"], None)
-                found.append(HostEvent(kind="ended", name=header["name"], exit_code=header["exit_code"]))
+                reason = header.get("reason", "")
+                found.append(
+                    HostEvent(kind="ended", name=header["name"], exit_code=header["exit_code"], reason=reason)
+                )
             elif event == "serving" and header["reason"] and not self._noted:
                 self._noted = True
                 self._note(f"each task gets a fresh interpreter: {header['reason']}")

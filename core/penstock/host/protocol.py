@@ -12,7 +12,7 @@ From the host:  declared what the flow file declares (`declare.py`)
                 serving  mode (`fork` or `exec`), reason
                 started  name, pid
                 output   name, stream; the payload is what was printed
-                ended    name, exit_code
+                ended    name, exit_code; reason, where no process could be started
 End of file means to the host: end every attempt with its process group, and exit.
 """
 

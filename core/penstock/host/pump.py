@@ -7,6 +7,7 @@ import os
 import time
 
 from penstock.contracts.logsink import STDERR, STDOUT, LogStream
+from penstock.errors import BackendError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,22 +61,29 @@ class StreamPump:
         """Whether bytes have waited long enough to be shown elsewhere."""
         return bool(self._kept) and now - self._waiting_since >= BEGIN_AFTER_S
 
-    def flush(self) -> None:
-        """Hand everything to the log sink."""
+    def flush(self) -> bool:
+        """Hand everything to the log sink. False when it can't be reached: then the bytes wait for the next time."""
         self._begun = True
         if self._kept:
-            self._sink().append(self.stream, self._stored, bytes(self._kept))
+            self._waiting_since = time.monotonic()
+            try:
+                self._sink().append(self.stream, self._stored, bytes(self._kept))
+            except BackendError:
+                return False
             self._stored += len(self._kept)
             self._kept.clear()
+        return True
 
     def fact(self) -> Mapping[str, Any] | None:
-        """What the record says of this stream; complete after a `read(to_end=True)`."""
-        if self._begun:
-            self.flush()
+        """What the record says of this stream; complete after a `read(to_end=True)`.
+
+        Where the log sink could not be reached to the end, the record has the last bytes: no attempt fails for that.
+        """
+        if self._begun and self.flush():
             return {"size": self.size}
         if not self.size:
             return None
-        return {"size": self.size, "text": self._kept.decode("utf-8", "surrogateescape")}
+        return {"size": self.size, "text": self._kept[-IN_RECORD_BYTES:].decode("utf-8", "surrogateescape")}
 
 
 class Pump:

@@ -19,6 +19,7 @@ import time
 
 from penstock import attempt, contracts, records
 from penstock.attempt import Message, World
+from penstock.errors import BackendError
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
 from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
@@ -129,24 +130,22 @@ class Server:
     # -- attempts
 
     def start(self, name: str, message: Message, *, fresh: bool = False) -> None:
-        """Begin an attempt in a process of its own."""
+        """Begin an attempt in a process of its own. Raises OSError when the system has no room for one more."""
         with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
             self.world.foresee(message)
         ours, theirs = socket.socketpair()
-        out, out_in = os.pipe()
-        err, err_in = os.pipe()
-        if self._forks and not fresh:
-            pid = os.fork()
-            if not pid:
-                for fd in (ours.fileno(), out, err, *self._links):
-                    os.close(fd)
-                self._become_attempt(message, theirs, out_in, err_in)
-            with contextlib.suppress(OSError):  # the attempt does it too: a kill right now must find the group
-                os.setpgid(pid, pid)
-        else:
-            pid = self._exec(message, theirs, out_in, err_in)
-            said = {"opened": self._opened, "message": message.data()}
-            ours.sendall(json.dumps(said).encode("ascii") + b"\n")
+        pipes: list[int] = []
+        try:
+            pipes += os.pipe()
+            pipes += os.pipe()
+            pid = (self._fork if self._forks and not fresh else self._exec)(message, ours, theirs, pipes)
+        except OSError:
+            ours.close()
+            theirs.close()
+            for fd in pipes:
+                os.close(fd)
+            raise
+        out, out_in, err, err_in = pipes
         theirs.close()
         os.close(out_in)
         os.close(err_in)
@@ -162,6 +161,17 @@ class Server:
 
     def _show(self, name: str, stream: str, piece: bytes) -> None:
         self.tell({"event": "output", "name": name, "stream": stream}, piece)
+
+    def _fork(self, message: Message, ours: socket.socket, theirs: socket.socket, pipes: list[int]) -> int:
+        out, out_in, err, err_in = pipes
+        pid = os.fork()
+        if not pid:
+            for fd in (ours.fileno(), out, err, *self._links):
+                os.close(fd)
+            self._become_attempt(message, theirs, out_in, err_in)
+        with contextlib.suppress(OSError):  # the attempt does it too: a kill right now must find the group
+            os.setpgid(pid, pid)
+        return pid
 
     def _become_attempt(self, message: Message, control: socket.socket, out: int, err: int) -> None:
         """In the fork: leave everything behind that belongs to the host, run, and never return."""
@@ -196,18 +206,21 @@ class Server:
         finally:
             os._exit(status)
 
-    def _exec(self, message: Message, control: socket.socket, out: int, err: int) -> int:
+    def _exec(self, message: Message, ours: socket.socket, theirs: socket.socket, pipes: list[int]) -> int:
         """A fresh interpreter for one attempt: where a fork is not safe, and for a GPU."""
         import subprocess
 
+        _, out_in, _, err_in = pipes
+        arguments = [str(self._pid), str(theirs.fileno()), self.file, self.graph.name]
         with open(os.devnull, "rb") as nothing:
-            arguments = [str(self._pid), str(control.fileno()), self.file, self.graph.name]
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "penstock.host.fresh", *arguments],
-                stdin=nothing, stdout=out, stderr=err, pass_fds=[control.fileno(), *self.lock_fds],
+                stdin=nothing, stdout=out_in, stderr=err_in, pass_fds=[theirs.fileno(), *self.lock_fds],
                 process_group=0,
             )  # fmt: skip
         process.returncode = 0  # reaped by this loop, not by Popen
+        said = {"opened": self._opened, "message": message.data()}
+        ours.sendall(json.dumps(said).encode("ascii") + b"\n")
         return process.pid
 
     def kill(self, name: str, reason: str = "") -> None:
@@ -277,7 +290,9 @@ class Server:
     def _answer(self, child: Child) -> None:
         """The attempt said `ready`: tell it what it printed. Or that its record stands."""
         try:
-            said = child.control.recv(64)
+            said = child.control.recv(64, socket.MSG_DONTWAIT)  # a daemon of the user's may hold the other end
+        except BlockingIOError:
+            return
         except OSError:
             said = b""
         if not said:
@@ -325,7 +340,8 @@ class Server:
             parents=message.parents, inputs=message.inputs, stdout=out, stderr=err,
             handler=message.handler is not None, host=os.uname().nodename, pid=child.pid,
         )  # fmt: skip
-        records.claim_record(self.world.datastore, record)
+        with contextlib.suppress(BackendError):  # then the scheduler finds no record, and says so in its place
+            records.claim_record(self.world.datastore, record)
 
 
 # ------------------------------------------------------------------------------------ inside the attempt
@@ -448,7 +464,7 @@ def serve(link: Link, server: Server) -> None:
     server.register(link.fileno())
     stopping = False
     while not (stopping and not server.children):
-        server.turn()
+        server.turn(0.0 if link.has_frames else None)  # what came while something was sent
         for header, _ in link.receive():
             command = header["do"]
             if command == "open":
@@ -456,7 +472,11 @@ def serve(link: Link, server: Server) -> None:
                 server.open(header)
             elif command == "run":
                 message = Message.of(json.loads(header["message"]))
-                server.start(header["name"], message, fresh=header.get("fresh", False))
+                try:
+                    server.start(header["name"], message, fresh=header.get("fresh", False))
+                except OSError as error:  # the others go on
+                    reason = f"no process could be started for it: {error.strerror}"
+                    link.send({"event": "ended", "name": header["name"], "exit_code": 1, "reason": reason})
             elif command == "kill":
                 server.kill(header["name"])
             else:

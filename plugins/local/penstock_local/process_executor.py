@@ -8,7 +8,7 @@ from collections import deque
 
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendMisconfigured, JobRejected
+from penstock.errors import BackendMisconfigured, BackendUnavailable, JobRejected, PenstockError
 from penstock_local import machine
 from penstock_local.admission import Admission
 
@@ -111,6 +111,13 @@ class ProcessExecutor(Executor):
                 continue
             try:
                 self._hosts.start(job)
+            except PenstockError as error:
+                self._admission.leave(job.name)
+                if isinstance(error, BackendUnavailable):
+                    self._waiting.extend([job, *queue])
+                    raise
+                self._states[job.name] = JobStatus(state=JobState.FAILED, reason=str(error))
+                continue
             except BaseException:
                 self._admission.leave(job.name)
                 self._waiting.extend([job, *queue])
