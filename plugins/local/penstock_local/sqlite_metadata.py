@@ -76,7 +76,7 @@ class SqliteMetadata(MetadataStore):
     def _connect(self) -> sqlite3.Connection:
         if self._connection is not None and self._owner == os.getpid():
             return self._connection
-        path = self.path
+        path, connection = self.path, None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -85,6 +85,8 @@ class SqliteMetadata(MetadataStore):
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         except (sqlite3.DatabaseError, OSError) as error:
+            if connection is not None:
+                connection.close()
             raise self._explained(error) from error
         self._connection, self._owner = connection, os.getpid()
         return connection

@@ -143,7 +143,9 @@ class Writer:
 
 @pytest.fixture
 def stores(tmp_path):
-    return Stores(tmp_path / "store")
+    made = Stores(tmp_path / "store")
+    yield made
+    made.metadata.close()
 
 
 @pytest.fixture
