@@ -60,6 +60,7 @@ def continue_run(
         wishes = Wishes(
             tags=header["tags"],
             max_workers=max_workers or header["max_workers"],
+            max_num_splits=header.get("max_num_splits"),
             on_failure=header["on_failure"],
             executor_for={step: (name, options) for step, (name, options) in header["executor_for"].items()},
         )

@@ -136,6 +136,7 @@ class Driver:
             "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
             "on_failure": self.wishes.on_failure,
             "max_workers": self.wishes.max_workers,
+            "max_num_splits": self.wishes.max_num_splits,
             "git": git,
             "python": ".".join(map(str, sys.version_info[:3])),
             "packages": declaration.packages,
@@ -202,7 +203,7 @@ class Driver:
             known=known,
             past=past,
             awaited=awaited,
-            command=self._command(executors, opened),
+            command=self._command(executors, opened, header),
             on_parameters=lambda: self._write_run_id(run),
             continues=continues,
         )
@@ -255,7 +256,7 @@ class Driver:
             self.console.output(*at, stream, data)
 
     def _command(
-        self, executors: Mapping[str, Executor], opened: Mapping[str, Any]
+        self, executors: Mapping[str, Executor], opened: Mapping[str, Any], header: Mapping[str, Any]
     ) -> Callable[[str], tuple[str, ...]] | None:
         """How a job elsewhere is started, where there is one."""
         if all(executor.uses_hosts for executor in executors.values()):
@@ -264,7 +265,7 @@ class Driver:
         packages = {*datastore.packages(), opened["logging"]["target"].partition(".")[0]}
         launch = {
             "runtime": archive.put(datastore, archive.pack(archive.runtime(packages))),
-            "code": archive.put(datastore, archive.pack(archive.code_elsewhere(self.declaration.file))),
+            "code": header["code"],
             "file": os.path.basename(self.declaration.file),
             "flow": self.declaration.flow,
             "opened": dict(opened),
@@ -275,8 +276,10 @@ class Driver:
     def _write_run_id(self, run: str) -> None:
         """Before the first task, so that whoever waits for the file can follow the run."""
         if self.wishes.run_id_file:
-            with open(self.wishes.run_id_file, "w", encoding="utf-8") as file:
+            part = f"{self.wishes.run_id_file}.{os.getpid()}"
+            with open(part, "w", encoding="utf-8") as file:
                 file.write(run)
+            os.replace(part, self.wishes.run_id_file)  # who waits for it finds it whole
 
     @contextlib.contextmanager
     def _heed_signals(self, scheduler: Scheduler, hosts: Hosts) -> Iterator[None]:

@@ -7,6 +7,7 @@ import os
 from penstock import contracts
 from penstock.compat.variables import translated
 from penstock.errors import SettingsError
+from penstock.nearest import hint
 from penstock.registry import Registry
 from penstock.settings import Settings, options_of
 
@@ -104,16 +105,18 @@ class Home:
         """The class of an executor. Raises PluginError."""
         return self.registry.create_class(self.registry.choose("executor", name))
 
-    def executor(self, name: str, run: RunInfo, options: Mapping[str, Any]) -> Executor:
-        """An executor for a run. Raises SettingsError for an option that it lacks."""
-        backend = self.registry.choose("executor", name)
-        known = {option.name for option in options_of(backend)}
+    def check_options(self, name: str, options: Mapping[str, Any], where: str = "") -> None:
+        """Every option must be one of the executor's. Raises SettingsError."""
+        known = sorted(option.name for option in options_of(self.registry.choose("executor", name)))
         for option in options:
             if option not in known:
                 raise SettingsError(
-                    f"the executor {name} has no option {option!r}",
-                    hint=f"it has: {', '.join(sorted(known)) or 'none'}",
+                    f"the executor {name} has no option {option!r}", where=where, hint=hint(option, known)
                 )
+
+    def executor(self, name: str, run: RunInfo, options: Mapping[str, Any]) -> Executor:
+        """An executor for a run. Raises SettingsError for an option that it lacks."""
+        self.check_options(name, options)
         return self.executor_class(name)(run, **options)
 
     # -- observers

@@ -54,6 +54,7 @@ def step_plans(
     for name, step in graph.steps.items():
         chosen = executor_for.get(name) or executor_for.get("*") or decorators.executor_of(step.decorators)
         executor, options = chosen or (home.settings.executor, {})
+        _check_options(home, executor, options, f"{step.file}:{step.line}")
         times, delay_s = decorators.retry_policy(step.decorators)
         plans[name] = StepPlan(
             executor=executor,
@@ -70,6 +71,17 @@ def step_plans(
         executor=here, options={}, policy=Policy(), resources=Resources(), environment={}, timeout_s=None
     )
     return plans
+
+
+def _check_options(home: Home, executor: str, options: Mapping[str, Any], where: str) -> None:
+    """Options beside one step: the executor must have them, and take them by job. Raises SettingsError."""
+    home.check_options(executor, options, where)
+    if options and home.executor_class(executor).uses_hosts:
+        name, value = next(iter(options.items()))
+        flag = f"--{executor}-{name}={value}".replace("_", "-")
+        raise SettingsError(
+            f"the executor {executor} takes {name!r} for a whole run, not for one step", where=where, hint=flag
+        )
 
 
 def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:

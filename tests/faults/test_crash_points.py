@@ -20,12 +20,12 @@ FAULTY = (
     "--logging=local",
     "--max-workers=1",  # one at a time: the same calls in the same order each time
 )
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 PARTS = 8  # only so that one report tells which calls are meant
 
 
 def options(path: Path, elsewhere: bool) -> tuple[str, ...]:
-    jobs = (ISOLATED, f"--isolated-executor-folder={path}/jobs") if elsewhere else ()
+    jobs = (ISOLATED, f"--isolated-folder={path}/jobs") if elsewhere else ()
     counted = [f"--faulty-{kind}-count-file={path}/calls" for kind in ("datastore", "metadata")]
     return (*FAULTY, *jobs, *counted, f"--faulty-datastore-root={path}/.penstock")
 

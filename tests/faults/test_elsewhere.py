@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 LIMIT_S = 60.0
 FLOW = '''
 import os, time
@@ -58,7 +58,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def options(folder: Path) -> list[str]:
-    return [ISOLATED, f"--isolated-executor-folder={folder}/jobs"]
+    return [ISOLATED, f"--isolated-folder={folder}/jobs"]
 
 
 def text(path: Path) -> str:

@@ -19,7 +19,7 @@ from tests.faults.crashes import FLOW, LIMIT_S, Folder
 
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "100"))
 PARTS = 10
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 
 
 def _children(pid: int) -> list[int]:
@@ -51,7 +51,7 @@ def test_kills_at_random_instants(part: int, elsewhere: bool, tmp_path: Path) ->
     chooser = random.Random(f"{part} {elsewhere}")
     for number in range(KILLS // PARTS // (5 if elsewhere else 1)):
         path = tmp_path / f"kill-{number}"
-        jobs = (ISOLATED, f"--isolated-executor-folder={path}/jobs") if elsewhere else ()
+        jobs = (ISOLATED, f"--isolated-folder={path}/jobs") if elsewhere else ()
         folder = Folder(path, *jobs)
         kind = chooser.choice(["scheduler", "scheduler", "host", "attempt"])
         _kill_once(folder, kind, chooser.uniform(0.05, 1.6 if elsewhere else 0.45))

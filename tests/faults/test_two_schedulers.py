@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.crashes import FLOW, LIMIT_S, Folder
 
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 DRIVERS = 4
 
 
@@ -19,7 +19,7 @@ DRIVERS = 4
 @pytest.mark.parametrize("bodies", [1, 4, 7])
 def test_one_drives_and_the_others_are_told_who(elsewhere: bool, bodies: int, tmp_path: Path) -> None:
     path = tmp_path / "flow"
-    folder = Folder(path, *((ISOLATED, f"--isolated-executor-folder={path}/jobs") if elsewhere else ()))
+    folder = Folder(path, *((ISOLATED, f"--isolated-folder={path}/jobs") if elsewhere else ()))
     (run,) = _killed_after(folder, bodies)
     before, finished = folder.bodies(), folder.finished(run)
     drivers = [

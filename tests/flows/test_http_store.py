@@ -13,7 +13,7 @@ from penstock.client import Client
 from penstock.testing.flow_suite import FlowSuite
 from penstock.testing.http_store import HttpStoreServer
 
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 TARGET = "penstock.testing.http_store:HttpDatastore"
 
 

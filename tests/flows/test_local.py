@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.testing.flow_suite import FlowSuite
 
-ISOLATED = "--executor=penstock.testing.isolated_executor:IsolatedExecutor"
+ISOLATED = "--executor=isolated"
 
 
 class TestLocal(FlowSuite):
