@@ -14,20 +14,20 @@ import re
 import time
 from collections import deque
 
-from penstock import keys, plan, records
+from penstock import bundle, keys, plan, records
 from penstock.attempt import Message
 from penstock.contracts.executor import Job, JobState, Mount
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.metadata import AttemptRow
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendUnavailable, KeyMissing
+from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing
 from penstock.jobs import ENDED, REJECTED, REMARK, TAIL
 from penstock.plan import Plan, Ready
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Protocol, TypeAlias
 
     from penstock.contracts.datastore import Datastore
@@ -125,6 +125,7 @@ class Scheduler:
         self._command, self._on_parameters, self._continues = command, on_parameters, continues
         self._plan = Plan(graph)
         self._ready: deque[Ready] = deque()
+        self._wide: deque[Iterator[Ready]] = deque()  # of each foreach the tasks that nobody has asked for yet
         self._later: list[tuple[float, int, Ready]] = []
         self._order = itertools.count()
         self._running: dict[str, _Running] = {}
@@ -180,12 +181,16 @@ class Scheduler:
 
     def _stop_all(self) -> None:
         self._stopped = self._stopping = True
-        self._ready.clear()
-        self._later.clear()
+        self._forget_ready()
         for executor, names in self._names_by_executor().items():
             self.jobs[executor].cancel(names)
         for running in [one for one in self._running.values() if one.awaited]:
             del self._running[running.name]  # another run's job: not ours to end
+
+    def _forget_ready(self) -> None:
+        self._ready.clear()
+        self._wide.clear()
+        self._later.clear()
 
     def _names_by_executor(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -222,7 +227,7 @@ class Scheduler:
             self.reused += ready.step != PARAMETERS_STEP
             stack.append(self._succeed(ready, record, key))
 
-    def _succeed(self, ready: Ready, record: Record, key: str) -> Any:
+    def _succeed(self, ready: Ready, record: Record, key: str) -> Iterator[Ready]:
         if ready.step == PARAMETERS_STEP:
             self._constants = key
             self._on_parameters()
@@ -238,7 +243,14 @@ class Scheduler:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
-        while self._ready and len(self._running) < self.max_workers and not self._stopped:
+        while len(self._running) < self.max_workers and not self._stopped and (self._ready or self._wide):
+            if not self._ready:
+                ready = next(self._wide[0], None)
+                if ready is None:
+                    self._wide.popleft()
+                else:
+                    self._take([ready])
+                continue
             self._start(self._ready.popleft())
 
     def _start(self, ready: Ready) -> None:
@@ -303,7 +315,14 @@ class Scheduler:
     def _write_inputs(self, ready: Ready) -> str:
         """The parents' records in one object, so that a join lists nothing and reads one key."""
         key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
-        self.datastore.put_content(key, records.encode_bundle(records.read_records(self.datastore, ready.parents)))
+        data = bytearray()  # records as they stand: a wide join is the moment of the largest memory
+        writer = bundle.BundleWriter(data.extend)
+        for parent, raw in self.datastore.get_many(ready.parents):
+            if raw is None:
+                raise ChunkDamaged(f"the record {parent} is missing")
+            writer.add(raw)
+        writer.finish()
+        self.datastore.put_content(key, data)
         return key
 
     # -- waiting and settling
@@ -459,7 +478,11 @@ class Scheduler:
             if ready.step != PARAMETERS_STEP:
                 self.console.task_ended(record, False)
             if not self._stopped or ready.step == PARAMETERS_STEP:
-                self._take(self._succeed(ready, record, records.key_of(record)))
+                following = self._succeed(ready, record, records.key_of(record))
+                if (record.transition or {}).get("kind") in ("foreach", "parallel"):
+                    self._wide.append(following)
+                else:
+                    self._take(following)
             elif (record.transition or {}).get("kind") == "end":
                 self._plan.finished = True
             return
@@ -505,8 +528,7 @@ class Scheduler:
             self._stop_all()
         elif self.on_failure == FINISH:
             self._stopped = True
-            self._ready.clear()
-            self._later.clear()
+            self._forget_ready()
 
     # -- the catalogue
 

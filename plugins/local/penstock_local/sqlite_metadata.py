@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.contracts.metadata import Row
 
 BUSY_S = 30.0
+CACHE_KIB = 256  # rows are written once and in order: more pages in memory would serve nobody
 VERSION = 1
 
 _SCHEMA = """
@@ -82,6 +83,7 @@ class SqliteMetadata(MetadataStore):
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             _turn_to_wal(connection)
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         except (sqlite3.DatabaseError, OSError) as error:
