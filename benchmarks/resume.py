@@ -62,8 +62,8 @@ class Side:
         (folder / "resumed.py").write_text(FLOW.format(package=package))
         settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "PENSTOCK_USER": "bench"}
         self.environ = {**os.environ, **settings, "WIDTH": str(width), "BEGAN": str(folder / "began")}
-        options = ["--max-workers=2", f"--max-num-splits={width}", "--run-id-file=origin"]
-        self._call("run", *options, BROKEN="1")
+        self.options = ["--max-workers=2", f"--max-num-splits={width}"]
+        self._call("run", *self.options, "--run-id-file=origin", BROKEN="1")
         self.origin = (folder / "origin").read_text().strip()
 
     def _call(self, command: str, *options: str, **more: str) -> int:
@@ -79,7 +79,7 @@ class Side:
         """From the command to the body of the join."""
         os.sync()
         began = time.time()
-        if self._call("resume", f"--origin-run-id={self.origin}"):
+        if self._call("resume", *self.options, f"--origin-run-id={self.origin}"):
             raise SystemExit(f"{self.package} did not resume")
         return float((self.folder / "began").read_text()) - began
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from penstock.contracts.metadata import Row
     from penstock.home import Home
     from penstock.host.declare import Declaration
-    from penstock.host.pool import HostProcess
+    from penstock.host.process import HostProcess
     from penstock.jobs import Jobs
     from penstock.lease import Lease
     from penstock.placement import ExecutorFor, StepPlan

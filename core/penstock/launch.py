@@ -11,12 +11,10 @@ import contextlib
 import os
 
 from penstock import keys, lease, nearest, plan, records
-from penstock.driver import Driver
 from penstock.errors import ChunkDamaged, KeyMissing, UsageError
 from penstock.git_facts import GitFacts
-from penstock.host.pool import declared
+from penstock.host.process import declared
 from penstock.lease import Lease
-from penstock.placement import check_meeting, step_plans
 from penstock.values import run_id, run_id_after
 from penstock.which_run import which_run
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from penstock.driver import Console, RunResult, Wishes
     from penstock.flow import FlowSpec
     from penstock.home import Home
-    from penstock.host.pool import HostProcess
+    from penstock.host.process import HostProcess
     from penstock.scheduler import At
     from penstock.values import Record
 
@@ -96,6 +94,9 @@ class Opened:
         taken: Sequence[Record] = (),
         awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
+        from penstock.driver import Driver
+        from penstock.placement import check_meeting, step_plans
+
         declaration, datastore = self.declaration, home.datastore
         steps = step_plans(declaration.graph, home, wishes.executor_for)
         check_meeting(home, steps)
@@ -118,7 +119,10 @@ class Opened:
 def declare(file: str, *, flow: str | None = None, environment: Mapping[str, str] | None = None) -> Opened:
     """Import a flow file in a host. Raises FlowError with file:line for whatever is wrong with it."""
     git = GitFacts(os.path.dirname(os.path.abspath(file)))
-    return Opened(declared(file, flow, environment), git)
+    host = declared(file, flow, environment)
+    import penstock.driver  # noqa: F401 - while the host imports the flow, this process imports what will drive it
+
+    return Opened(host, git)
 
 
 def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:

@@ -34,7 +34,8 @@ from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
-from penstock.host.pool import HostPool, declared
+from penstock.host.pool import HostPool
+from penstock.host.process import declared
 from penstock.jobs import Wake
 from penstock.scheduler import job_name
 from penstock.values import FAILED, SUCCEEDED, Record, run_id

@@ -1,0 +1,103 @@
+"""One living host, as its driver sees it. Light to import: the host imports the flow while the driver loads more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from penstock import errors
+from penstock.errors import FlowError
+from penstock.host.declare import Declaration
+from penstock.host.protocol import Link, pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STOP_WAIT_S = 5.0
+
+
+class HostProcess:
+    """One living host: the process, the link to it, and the attempts that run there
+    (name -> pid, 0 not started yet)."""
+
+    def __init__(self, file: str, flow: str | None, environment: Mapping[str, str]) -> None:
+        ours, theirs = pair()
+        arguments = [str(os.getpid()), str(theirs.fileno()), file, *([flow] if flow else [])]
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "penstock.host", *arguments],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=_environment(environment),
+            start_new_session=True,  # Ctrl-C in the terminal is the driver's to hear
+        )
+        theirs.close()
+        self.file = file
+        self.link = Link(ours)
+        self.running: dict[str, int] = {}
+
+    def declaration(self) -> Declaration:
+        """Wait for what the flow file declares. Raises FlowError (or what the file raised of ours) when it refuses."""
+        while True:
+            self.link.wait()
+            for header, _ in self.link.receive():
+                if header["event"] == "declared":
+                    return Declaration.of({name: value for name, value in header.items() if name != "event"})
+                if header["event"] == "refused":
+                    self.close()
+                    kind = getattr(errors, header["error"], FlowError)
+                    raise kind(header["message"], hint=header["hint"], where=header["where"])
+            if self.link.closed:
+                code = self.process.wait()
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                raise FlowError(
+                    f"the process that imports {os.path.basename(self.file)} ended with {how}",
+                    where=self.file,
+                    hint=f"python {self.file}   # shows what it does",
+                )
+
+    def end_attempts(self) -> None:
+        """The host is gone: end the process groups of its attempts."""
+        for pid in self.running.values():
+            if pid:
+                _kill_group(pid)
+
+    def kill(self) -> None:
+        """End the host at once, whatever it does: it may be in the middle of an import."""
+        self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Stop the host, by force if it does not stop by itself."""
+        self.link.close()
+        try:
+            self.process.wait(STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.end_attempts()
+
+
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **changes}
+    environment.setdefault("PYTHONHASHSEED", "0")  # equal values have equal hashes, whichever process pickled them
+    return environment
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def declared(file: str, flow: str | None = None, environment: Mapping[str, str] | None = None) -> HostProcess:
+    """Start a host that imports `file`; ask it for its `declaration()`. Raises PenstockError when `file` is none."""
+    if not os.path.exists(file):
+        raise FlowError(f"no file {file}", where=file, hint="flow run FILE.py")
+    if os.path.isdir(file):
+        example = os.path.join(file, "FLOW.py")
+        raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {example}")
+    return HostProcess(os.path.abspath(file), flow, environment or {})
