@@ -99,6 +99,12 @@ def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:
                 f"the {home.settings.datastore} store can't put exclusively, and {name} may start a job twice",
                 hint="use --executor=local with this store, or another store",
             )
+        strangers = not executor.uses_hosts and not executor.own_identity
+        if strangers and store.secrets() and not executor.keeps_secrets:
+            raise SettingsError(
+                f"jobs of {name} need the credentials of the {home.settings.datastore} store, which it would show",
+                hint="use --executor=local with this store, or an executor that keeps secrets",
+            )
     inline = {name for name in {s.executor for s in steps.values()} if home.executor_class(name).in_process}
     if inline and len({s.executor for s in steps.values()} - inline):
         raise SettingsError(

@@ -306,6 +306,7 @@ class Scheduler:
             message=text,
             command=command,
             environment=step.environment,
+            secrets=self.datastore.secrets() if command and not executor.own_identity else {},
             resources=step.resources,
             timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
             options=step.options,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +14,29 @@ from penstock import keys
 from penstock.catalogue import DatastoreCatalogue
 from penstock.client import Client
 from penstock.testing.flow_suite import FlowSuite
-from penstock.testing.http_store import HttpStoreServer
+from penstock.testing.http_store import TOKEN_VARIABLE, HttpStoreServer
 
 ISOLATED = "--executor=isolated"
 TARGET = "penstock.testing.http_store:HttpDatastore"
 
 
 class _OverHttp(FlowSuite):
+    """With a credential, which no run may write down or show."""
+
     @pytest.fixture(autouse=True)
-    def server(self, tmp_path: Path) -> Iterator[HttpStoreServer]:
-        with HttpStoreServer(folder=str(tmp_path / "objects")) as server:
+    def server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpStoreServer]:
+        token = secrets.token_hex(16)
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+        with HttpStoreServer(folder=str(tmp_path / "objects"), token=token) as server:
             self.options = (*type(self).options, f"--datastore={TARGET}", f"--datastore-url={server.url}")
             yield server
+            shown = [one.key for one in server.store.list("") if token.encode() in server.store.get(one.key)]
+            assert shown == []
+
+    def flow(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[bytes]:
+        done = super().flow(*arguments, expect=expect)
+        assert os.environ[TOKEN_VARIABLE].encode() not in done.stdout + done.stderr
+        return done
 
 
 class TestTasksHere(_OverHttp):

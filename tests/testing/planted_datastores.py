@@ -409,6 +409,21 @@ class BootstrapNeedsUs(FileDatastore):
         return "import penstock\n" + super().bootstrap()
 
 
+class SecretsAreThePath(FileDatastore):
+    """What a job has of its own is taken away."""
+
+    def secrets(self) -> dict[str, str]:
+        return {"PATH": "/nowhere"}
+
+
+class NeedsMoreThanItTells(FileDatastore):
+    """A variable of this process that it keeps to itself."""
+
+    def put(self, key: str, data: Bytes, *, replace: bool = False) -> bool:
+        assert "PYTEST_CURRENT_TEST" in os.environ
+        return super().put(key, data, replace=replace)
+
+
 class UnknownPackage(FileDatastore):
     def packages(self) -> tuple[str, ...]:
         return ("a_package_that_nobody_has",)
@@ -481,12 +496,14 @@ FAULTS = [
     Fault(OfOneProcess, "test_a_store_is_used_on_both_sides_of_a_fork"),
     Fault(
         OptionsOfAnother,
-        f"test_its_options_open_the_same_store test_closing_twice_closes_only_this_one {_KILLED}",
+        "test_its_options_open_the_same_store test_closing_twice_closes_only_this_one "
+        f"test_a_stranger_opens_it_with_its_secrets {_KILLED}",
     ),
     Fault(
         OptionsAreNoJson,
         "test_its_options_open_the_same_store test_closing_twice_closes_only_this_one "
-        f"test_of_many_processes_exactly_one_puts test_what_is_written_down_holds_no_secret {_KILLED}",
+        "test_of_many_processes_exactly_one_puts test_what_is_written_down_holds_no_secret "
+        f"test_a_stranger_opens_it_with_its_secrets {_KILLED}",
     ),
     Fault(LabelTells, "test_what_is_written_down_holds_no_secret"),
     Fault(LabelIsEmpty, "test_it_says_where_the_data_lies"),
@@ -495,6 +512,8 @@ FAULTS = [
     Fault(NeedsNoFolder, "test_host_paths_hold_every_object"),
     Fault(LongBootstrap, "test_its_bootstrap_is_small"),
     Fault(BootstrapNeedsUs, "test_its_bootstrap_fetches_in_a_bare_interpreter"),
+    Fault(SecretsAreThePath, "test_a_stranger_opens_it_with_its_secrets"),
+    Fault(NeedsMoreThanItTells, "test_a_stranger_opens_it_with_its_secrets"),
     Fault(UnknownPackage, "test_its_packages_are_there"),
 ]
 

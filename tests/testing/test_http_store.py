@@ -18,6 +18,7 @@ from penstock.registry import Registry
 from penstock.settings import options_of
 from penstock.testing import DatastoreSuite, HttpDatastore, HttpStoreServer, MemoryDatastore
 from penstock.testing.flow_suite import FLOWS
+from penstock.testing.http_store import TOKEN_VARIABLE
 
 
 class TestHttpDatastore(DatastoreSuite):
@@ -29,6 +30,28 @@ class TestHttpDatastore(DatastoreSuite):
 
     def make(self, tmp_path: Path) -> HttpDatastore:
         return HttpDatastore(url=self.url)
+
+
+class TestHttpDatastoreWithAToken(DatastoreSuite):
+    secrets = ("hunter2",)
+
+    @pytest.fixture(autouse=True)
+    def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setenv(TOKEN_VARIABLE, "hunter2")
+        with HttpStoreServer(token="hunter2") as server:
+            self.url = server.url
+            yield
+
+    def make(self, tmp_path: Path) -> HttpDatastore:
+        return HttpDatastore(url=self.url)
+
+    def test_nobody_else_comes_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = self.make(tmp_path)
+        for token in ("", "hunter3"):
+            monkeypatch.setenv(TOKEN_VARIABLE, token)
+            with pytest.raises(BackendMisconfigured, match="another token"):
+                store.put("a", b"x")
+        store.close()
 
 
 class TestMemoryDatastore(DatastoreSuite):

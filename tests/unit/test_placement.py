@@ -8,6 +8,7 @@ from penstock.errors import SettingsError
 from penstock.graph_source import graph_of_source
 from penstock.home import Home
 from penstock.placement import check_meeting, step_plans
+from penstock.testing.http_store import TOKEN_VARIABLE
 
 SOURCE = """
 class F(FlowSpec):
@@ -53,6 +54,35 @@ def test_what_is_said_beside_the_run_wins_over_the_step(home, graph):
     assert (plans["start"].executor, plans["end"].executor) == ("local", "isolated")
     assert plans["end"].options["seed"] == 7
     assert {plan.executor for plan in step_plans(graph, home, {"*": ("local", {})}).values()} == {"local"}
+
+
+STORE = "penstock.testing.http_store:HttpDatastore"
+
+
+@pytest.mark.parametrize(
+    ("executor", "flags", "refused"),
+    [
+        ("isolated", {}, False),  # keeps them
+        ("local", {}, False),  # inherits them
+        ("isolated", {"keeps_secrets": False}, True),
+        ("isolated", {"keeps_secrets": False, "own_identity": True}, False),  # needs none
+    ],
+)
+def test_credentials_are_not_given_to_jobs_that_would_show_them(
+    graph, tmp_path, monkeypatch, executor, flags, refused
+):
+    home = Home.open({"datastore": STORE, "http-datastore.url": "http://127.0.0.1:1"}, environ={}, folder=str(tmp_path))
+    for name, value in flags.items():
+        monkeypatch.setattr(home.executor_class(executor), name, value)
+    plans = step_plans(graph, home, {"*": (executor, {})})
+    check_meeting(home, plans)  # without a credential there is none to be shown
+    monkeypatch.setenv(TOKEN_VARIABLE, "hunter2")
+    if refused:
+        with pytest.raises(SettingsError, match="which it would show"):
+            check_meeting(home, plans)
+    else:
+        check_meeting(home, plans)
+    home.close()
 
 
 def test_inline_can_not_be_mixed(home, graph):

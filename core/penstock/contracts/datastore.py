@@ -9,7 +9,7 @@ from penstock.errors import KeyMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any, BinaryIO, TypeAlias
 
@@ -128,6 +128,15 @@ class Datastore(ABC):
 
     def options(self) -> dict[str, Any]:
         """The keywords that open the same store in another process, as JSON. Never holds a secret."""
+        return {}
+
+    def secrets(self) -> Mapping[str, str]:
+        """Variables by which a job that sees none of this machine's variables and files reaches the store as we do.
+
+        Beside `options` they are all that `bootstrap` and the constructor need there. Asked before each job, because
+        credentials may be new since the last one. A process of this machine gets none: it inherits what this one has.
+        Raises BackendMisconfigured when this process has none itself.
+        """
         return {}
 
     def bootstrap(self) -> str | None:

@@ -60,7 +60,8 @@ class Job:
     message: the attempt as one line of JSON, for a host that already runs; opaque to executors.
     command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`.
     environment: variables of the step; nothing in it differs from one attempt of the step to the next.
-    secrets: variables that must not be seen from outside; an executor that can't hide them raises JobRejected.
+    secrets: variables that must not be seen from outside, among them the store's; an executor that can't hide them
+    raises JobRejected. They may be others for a later job: credentials are refreshed.
     timeout_s: wall time after which the platform ends the job by itself, None for no limit.
     options: the executor's own options, merged for this step.
     """
@@ -107,6 +108,7 @@ class Executor(ABC):
     uses_hosts: bool = False  # True: drives `RunInfo.hosts` and needs no `Job.command`
     in_process: bool = False  # True: runs steps in the process of the scheduler, one by one
     keeps_secrets: bool = False  # True: `Job.secrets` are not seen from outside
+    own_identity: bool = False  # True: jobs reach stores as somebody themselves, and get no credentials from here
     poll_interval_s: float = 1.0  # how long `poll` may be asked to wait at most, and how often it is asked
 
     def __init__(self, run: RunInfo, **options: Any) -> None:

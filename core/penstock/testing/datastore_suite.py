@@ -37,13 +37,24 @@ from penstock.testing.children import Victim, in_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 PACKED_BYTES = 4096  # of a bootstrap
 LONGEST_KEY = "/".join(["k" * 120] * 7 + ["k" * 53])
 GRAMMAR = string.ascii_letters + string.digits + "._=~-"
 LIMIT_S = 60.0  # for what a store must show at some time
+
+# Opens the store as a worker elsewhere does; what it was given are arguments, and its variables.
+_STRANGER = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from penstock import contracts
+store = contracts.open(*json.loads(sys.argv[2]))
+sys.stdout.buffer.write(store.get("o/one"))
+assert store.put("o/two", b"two")
+store.close()
+"""
 
 KEYS = (
     "a/b/c",
@@ -67,13 +78,11 @@ PREFIXES = (
 class DatastoreSuite:
     """Inherit, and say how a store is made.
 
-    secrets: texts that must not be seen in anything that a run writes down. environment: variables by which a job
-    elsewhere comes to its credentials. clock_step_s: how coarse the ages are that the store tells. large_bytes: size of
-    the large object. page: more objects than the store lists in one answer.
+    secrets: texts that must not be seen in anything that a run writes down. clock_step_s: how coarse the ages are that
+    the store tells. large_bytes: size of the large object. page: more objects than the store lists in one answer.
     """
 
     secrets: tuple[str, ...] = ()
-    environment: Mapping[str, str] = {}
     clock_step_s = 0.02
     large_bytes = 32 << 20
     page = 1100
@@ -479,6 +488,26 @@ class DatastoreSuite:
         for secret in self.secrets:
             assert secret not in written
 
+    def test_a_stranger_opens_it_with_its_secrets(self, store: Datastore) -> None:
+        """A process that has none of our variables, and another home."""
+        if store.reach is Reach.PROCESS:
+            pytest.skip("not promised: the store is this process's alone")
+        store.put("o/one", b"one")
+        secrets = dict(store.secrets())
+        assert all(isinstance(text, str) and text for text in (*secrets.keys(), *secrets.values()))
+        assert not {"PATH", "HOME", "PYTHONPATH"} & set(secrets), "the job's own"
+        cls = type(store)
+        opened = json.dumps([f"{cls.__module__}:{cls.__qualname__}", json.loads(json.dumps(store.options()))])
+        found = json.dumps([path for path in sys.path if path])
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _STRANGER, found, opened],
+            env={"PATH": os.defpath, "HOME": "/nowhere", **secrets}, stdin=subprocess.DEVNULL, capture_output=True,
+            check=False, timeout=LIMIT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout == b"one"
+        assert store.get("o/two") == b"two"
+
     def test_it_says_where_the_data_lies(self, store: Datastore) -> None:
         assert isinstance(store.label, str)
         assert store.label.strip()
@@ -527,7 +556,7 @@ class DatastoreSuite:
         program = f"{source}\nimport sys\nsys.stdout.buffer.write(fetch(sys.argv[1]))"
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", program, key],
-            env={"PATH": os.defpath, **self.environment}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            env={"PATH": os.defpath, **store.secrets()}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
             timeout=LIMIT_S,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()

@@ -14,6 +14,7 @@ one that overrides `adopt` or `logs` is asked for them.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import itertools
 import json
@@ -153,6 +154,8 @@ class Bench:
         text = json.dumps(message.data())
         command = archive.command(self.datastore, self._launch, text) if self._launch else ()
         fields.setdefault("environment", {"SUITE_FOLDER": str(self.shared)})
+        if command and not self.kind.own_identity:
+            fields["secrets"] = {**self.datastore.secrets(), **fields.get("secrets", {})}
         job = Job(
             name=job_name(FLOW_NAME, self.run, step, place, 0), message=text, command=command,
             mounts=tuple(Mount(path=path) for path in (*self.datastore.host_paths, self.shared)), **fields,
@@ -281,9 +284,7 @@ class ExecutorSuite:
         job, key = bench.attempt("succeed")
         long = "a-0" + "x" * 43 + "-" + secrets.token_hex(8)
         assert len(long) == 63
-        renamed = Job(
-            name=long, message=job.message, command=job.command, environment=job.environment, mounts=job.mounts
-        )
+        renamed = dataclasses.replace(job, name=long)
         assert ended(executor, [executor.submit(renamed)]) == [(JobState.SUCCEEDED, 0)]
         assert bench.record(key).outcome == SUCCEEDED
 
@@ -502,6 +503,7 @@ class ExecutorSuite:
         assert executor.poll_interval_s > 0
         if executor.uses_hosts:
             assert executor.jobs_at <= Reach.HOST
+            assert not executor.own_identity, "what a host starts is whoever the host is"
         if executor.in_process:
             assert executor.uses_hosts and executor.starts_once and executor.jobs_at is Reach.PROCESS
 

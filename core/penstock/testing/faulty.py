@@ -21,7 +21,7 @@ from penstock.errors import BackendUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any, BinaryIO, TypeVar
 
@@ -157,6 +157,10 @@ class FaultyDatastore(Datastore):
         """The same faults in another process."""
         root = self._inner.options().get("root", self._root)
         return {"root": root, "inner": self._target, **self.faults.options()}
+
+    def secrets(self) -> Mapping[str, str]:
+        """The real one's."""
+        return self._inner.secrets()
 
     def bootstrap(self) -> str | None:
         """The real one's: a worker's first reads are not counted."""

@@ -11,7 +11,8 @@
     GET /folders         ?prefix= -> ["part", ...]
     GET /counts          {"put": 3, ...}: how many requests of each kind there were, this one apart
 
-For tests: it has no authentication and binds to this machine alone.
+For tests: it binds to this machine alone. A server that was made with a token wants `Authorization: Bearer TOKEN`, else
+401; the client and its jobs have it from the variable PENSTOCK_TESTING_TOKEN.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ if TYPE_CHECKING:
 
 _PAGE = 1000  # objects in one answer to a listing, and keys in one request to delete; S3's numbers
 _ANSWER_S = 60.0
+TOKEN_VARIABLE = "PENSTOCK_TESTING_TOKEN"
 _IN_FOLDER = "penstock_local.file_datastore:FileDatastore"
 
 
 class HttpDatastore(Datastore):
     """Objects of an `HttpStoreServer`. url: `http://HOST:PORT`.
 
-    Idle connections are kept for the next call of any thread; a process that was forked makes its own.
+    Its credential, where the server wants one, is the variable PENSTOCK_TESTING_TOKEN. Idle connections are kept for
+    the next call of any thread; a process that was forked makes its own.
     """
 
     reach = Reach.ANYWHERE
@@ -77,7 +80,7 @@ class HttpDatastore(Datastore):
         """One request; returns the answer and its body. Raises BackendUnavailable; whoever called may ask again."""
         connection = self._connection()
         try:
-            connection.request(method, path, body, dict(headers or {}))
+            connection.request(method, path, body, {**self._authorization(), **(headers or {})})
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, HTTPException) as error:
@@ -91,7 +94,13 @@ class HttpDatastore(Datastore):
             raise BackendUnavailable(f"{self._url}: {data.decode('utf-8', 'replace')}")
         if answer.status == 400:
             raise ValueError(data.decode("utf-8", "replace"))
+        if answer.status == 401:
+            raise BackendMisconfigured(f"{self._url} wants another token", hint=f"export {TOKEN_VARIABLE}=...")
         return answer, data
+
+    def _authorization(self) -> dict[str, str]:
+        token = self.secrets().get(TOKEN_VARIABLE)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _connection(self) -> HTTPConnection:
         if self._owner != os.getpid():
@@ -180,11 +189,17 @@ class HttpDatastore(Datastore):
         """The URL."""
         return {"url": self._url}
 
+    def secrets(self) -> dict[str, str]:
+        """The token, where there is one."""
+        token = os.environ.get(TOKEN_VARIABLE)
+        return {TOKEN_VARIABLE: token} if token else {}
+
     def bootstrap(self) -> str:
         """One GET; no proxy stands between a machine and itself."""
         return (
-            "import urllib.request as _request\n"
+            "import os, urllib.request as _request\n"
             "_opener = _request.build_opener(_request.ProxyHandler({}))\n"
+            f"_opener.addheaders = [('Authorization', 'Bearer ' + os.environ.get({TOKEN_VARIABLE!r}, ''))]\n"
             "def fetch(key):\n"
             f"    with _opener.open({self._url + '/o/'!r} + key) as answer:\n"
             "        return answer.read()\n"
@@ -216,10 +231,11 @@ class HttpStoreServer:
     """Serves a datastore on this machine; a context manager, within which a thread answers.
 
     folder: keep the objects there, as the local datastore does; without one they live in the server's memory.
-    port: 0 takes a free one. counts: how many requests of each kind there were.
+    port: 0 takes a free one. token: what clients must know. counts: how many requests of each kind there were.
     """
 
-    def __init__(self, folder: str | None = None, port: int = 0) -> None:
+    def __init__(self, folder: str | None = None, port: int = 0, token: str = "") -> None:
+        self.token = token
         self.store: Datastore = MemoryDatastore() if folder is None else contracts.open(_IN_FOLDER, {"root": folder})
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -317,6 +333,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, work: Callable[[str, str], None]) -> None:
         """Do the work; what the store refuses becomes a status."""
         kind, _, rest = self.path.removeprefix("/").partition("/")
+        token = self.server.owner.token
+        if token and self.headers["Authorization"] != f"Bearer {token}":
+            self._body()
+            self._send(401)
+            return
         try:
             work(kind, unquote(rest))
         except KeyMissing as error:
