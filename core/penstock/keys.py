@@ -5,6 +5,7 @@ Names come from users, so this is also the guard: no name can lead outside its f
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 
@@ -16,10 +17,12 @@ CODE = "code/"
 RUNS = "runs/"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,119}\Z")
+_HASHED = re.compile(r"=[0-9a-f]{64}\Z")
 _PLAIN_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 _LONGEST_PART = 120  # bytes; file systems allow 255, and a suffix and a temporary name must fit too
 
 
+@functools.lru_cache(1024)
 def part(name: str) -> str:
     """One name as one part of a key: plain characters stay, others become `=` and two hex digits, long ones a hash.
 
@@ -33,7 +36,7 @@ def part(name: str) -> str:
     quoted = "".join(chr(byte) if byte in _PLAIN_BYTES else f"={byte:02X}" for byte in raw)
     if quoted.startswith("."):
         quoted = "=2E" + quoted[1:]
-    if len(quoted) > _LONGEST_PART:
+    if len(quoted) > _LONGEST_PART or is_hashed(quoted):
         return "=" + hashlib.sha256(raw).hexdigest()
     return quoted
 
@@ -167,4 +170,4 @@ def name(quoted: str) -> str:
 
 def is_hashed(quoted: str) -> bool:
     """Whether this part is the hash of a name that was too long."""
-    return len(quoted) == 65 and quoted.startswith("=")
+    return _HASHED.match(quoted) is not None

@@ -55,7 +55,7 @@ def decode(raw: bytes, key: str = "") -> dict[str, Any]:
     body = raw[match.end() :]
     if hashlib.sha256(body).hexdigest().encode("ascii") != match[3]:
         raise ChunkDamaged(f"{key or 'an object'} is torn: its first line does not match the rest")
-    data = json.loads(body)
+    data = json.loads(str(body, "utf-8"))  # text: of bytes, json would first guess the encoding
     if not isinstance(data, dict):
         raise ChunkDamaged(f"{key or 'an object'} holds no JSON object")
     return data
@@ -170,7 +170,10 @@ def fold(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
 
 def standing(attempts: Iterable[Record]) -> Record | None:
     """The success among the attempts of a task, None where there is none. The protocol allows one at most."""
-    return next((record for record in attempts if record.outcome == SUCCEEDED), None)
+    for record in attempts:
+        if record.outcome == SUCCEEDED:
+            return record
+    return None
 
 
 def encode_bundle(found: Iterable[Record]) -> bytes:

@@ -331,8 +331,16 @@ class Record:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Record:
-        """The inverse of `data`. Fields of a later version are passed over."""
-        return cls(**{name: value for name, value in data.items() if name in _RECORD_FIELD_SET})
+        """The inverse of `data`. Fields of a later version are passed over.
+
+        Field by field, not by `__init__`: a client that lists a run reads thousands of records.
+        """
+        made = cls.__new__(cls)
+        for name, default in _RECORD_DEFAULTS:
+            setattr(made, name, data.get(name, default))
+        made.parents, made.stack = tuple(made.parents), tuple(made.stack)
+        made.artifacts = made.artifacts or {}
+        return made
 
     def __repr__(self) -> str:
         return f"<Record {self.pathspec} {self.outcome}>"
@@ -344,8 +352,11 @@ RECORD_FIELDS = (
     "peak_bytes", "transition", "artifacts", "stack", "parents", "inputs", "refers", "handler", "caught", "stdout",
     "stderr", "writer", "token", "python", "host", "pid",
 )  # fmt: skip
-_RECORD_FIELD_SET = frozenset(RECORD_FIELDS)
-assert frozenset(Record.__slots__) == _RECORD_FIELD_SET
+assert frozenset(Record.__slots__) == frozenset(RECORD_FIELDS)
+_RECORD_DEFAULTS = tuple(
+    (name, getattr(Record(flow="", run="", step="", place="", attempt=0, outcome="", token=""), name))
+    for name in RECORD_FIELDS
+)
 
 
 class CaughtError:

@@ -38,6 +38,7 @@ def test_different_names_have_different_parts(one: str, other: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=9))
+@example("\x8000:\x80\U00010000\U00010000\U00010000\U00010000")  # as long as a hash once it is quoted
 def test_a_short_name_comes_back(name: str) -> None:
     assert keys.name(keys.part(name)) == name
 

@@ -129,27 +129,26 @@ def _loaded(task: Task, name: str) -> DataArtifact:
 class TaskArtifacts:
     """The artifacts of a task as objects. Iterating passes over names that begin with `_`."""
 
-    def __init__(self, task: Task, found: Mapping[str, DataArtifact]) -> None:
-        self._task, self._found = task, found
+    def __init__(self, task: Task, rows: Mapping[str, Any]) -> None:
+        self._task, self._rows = task, rows
 
     def __getattr__(self, name: str) -> DataArtifact:
-        if name.startswith("__") or name in ("_task", "_found"):
-            raise AttributeError(name)
-        if name not in self._found:
-            raise missing_artifact(self._task, name, self._found)
-        return self._found[name]
+        return DataArtifact._made(self._task, name, _row_of(self, name))
 
     def __iter__(self) -> Iterator[DataArtifact]:
-        return (artifact for name, artifact in self._found.items() if not name.startswith("_"))
+        return (DataArtifact._made(self._task, name, self._rows[name]) for name in self._names())
+
+    def _names(self) -> list[str]:
+        return sorted(name for name in self._rows if not name.startswith("_"))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._found
+        return name in self._rows
 
     def __dir__(self) -> list[str]:
-        return list(self._found)
+        return sorted(self._rows)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._task == other._task
@@ -158,27 +157,28 @@ class TaskArtifacts:
         return hash(self._task)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._task.pathspec}: {', '.join(a.id for a in self)}>"
+        return f"<{type(self).__name__} of {self._task.pathspec}: {', '.join(self._names())}>"
+
+    def _repr_html_(self) -> str:
+        from penstock.client.html import artifacts_html
+
+        return artifacts_html(list(self))
 
 
 class TaskData:
     """The artifacts of a task as values, each read when its attribute is asked for."""
 
-    def __init__(self, task: Task, found: Mapping[str, DataArtifact]) -> None:
-        self._task, self._artifacts = task, found
+    def __init__(self, task: Task, rows: Mapping[str, Any]) -> None:
+        self._task, self._rows = task, rows
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_task", "_artifacts"):
-            raise AttributeError(name)
-        if name not in self._artifacts:
-            raise missing_artifact(self._task, name, self._artifacts)
-        return self._artifacts[name].data
+        return DataArtifact._made(self._task, name, _row_of(self, name)).data
 
     def __contains__(self, name: object) -> bool:
-        return name in self._artifacts
+        return name in self._rows
 
     def __dir__(self) -> list[str]:
-        return list(self._artifacts)
+        return sorted(self._rows)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskData) and self._task == other._task
@@ -187,9 +187,17 @@ class TaskData:
         return hash(self._task)
 
     def __repr__(self) -> str:
-        return f"<TaskData of {self._task.pathspec}: {', '.join(self._artifacts)}>"
+        return f"<TaskData of {self._task.pathspec}: {', '.join(sorted(self._rows))}>"
 
     def _repr_html_(self) -> str:
-        from penstock.client.html import artifacts_html
+        return self._task.artifacts._repr_html_()
 
-        return artifacts_html(self._artifacts.values())
+
+def _row_of(owner: TaskArtifacts | TaskData, name: str) -> Mapping[str, Any]:
+    """The row of an artifact that was asked for as an attribute. Raises AttributeError, with the nearest name."""
+    if name.startswith("__") or name in ("_task", "_rows"):  # Python itself asks, of an object that is half made
+        raise AttributeError(name)
+    row: Mapping[str, Any] | None = owner._rows.get(name)
+    if row is None:
+        raise missing_artifact(owner._task, name, sorted(owner._rows))
+    return row

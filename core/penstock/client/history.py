@@ -44,6 +44,7 @@ class History:
         self._lineage: view.Lineage | None = None
         self._read: set[str] = set()  # keys of the records that are known
         self._tasks: dict[tuple[str, str], list[Record]] = {}
+        self._constants: Mapping[str, Any] | None = None
         self._asked_catalogue = False
         self._asked_origin = False
         self._final = False  # everything is known and nothing can change
@@ -134,8 +135,12 @@ class History:
 
     def constants(self) -> Mapping[str, Any]:
         """Rows of parameters and class constants, which every step has without repeating them."""
-        record = records.standing(self.attempts(PARAMETERS_STEP, ROOT_PLACE))
-        return {} if record is None else record.artifacts
+        if self._constants is None:
+            record = records.standing(self.attempts(PARAMETERS_STEP, ROOT_PLACE))
+            if record is None:
+                return {}
+            self._constants = record.artifacts
+        return self._constants
 
     def lineage(self) -> view.Lineage:
         """Which task reads which."""

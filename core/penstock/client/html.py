@@ -51,7 +51,7 @@ def run_html(run: Run) -> str:
         for step in view.steps
         if not step.name.startswith("_")
     ]
-    data = run.data
+    end = run.end_task
     return _framed(
         _title("Run", run.pathspec, view.status),
         _line(f"started {moment_text(view.started_s)} by {view.header.get('user')}"),
@@ -61,7 +61,7 @@ def run_html(run: Run) -> str:
         _table(("step", "status", "tasks", "retried", "time"), steps),
         *(_folded(f"✗ {failure.text}", f"{failure.where}\n" + "\n".join(map(str, failure.tasks[:_MOST_ROWS])))
           for failure in view.failures),
-        artifacts_html(data._artifacts.values()) if data is not None else "",
+        artifacts_html(end.artifacts) if end is not None else "",
     )  # fmt: skip
 
 

@@ -135,9 +135,6 @@ class Task(Node):
     def _child_ids(self) -> Sequence[str]:
         return sorted(name for name in self._rows() if not name.startswith("_"))
 
-    def _artifacts(self) -> dict[str, DataArtifact]:
-        return {name: DataArtifact._made(self, name, row) for name, row in sorted(self._rows().items())}
-
     def _child(self, name: str) -> DataArtifact | None:
         row = self._rows().get(name)
         return None if row is None else DataArtifact._made(self, name, row)
@@ -157,12 +154,12 @@ class Task(Node):
     @property
     def artifacts(self) -> TaskArtifacts:
         """Its artifacts as objects, by attribute (`task.artifacts.model.data`) or one after another."""
-        return TaskArtifacts(self, self._artifacts())
+        return TaskArtifacts(self, self._rows())
 
     @property
     def data(self) -> TaskData:
         """Its artifacts as values, each read when asked for: `task.data.model`."""
-        return TaskData(self, self._artifacts())
+        return TaskData(self, self._rows())
 
     # -- output
 

@@ -201,8 +201,8 @@ class SqliteMetadata(MetadataStore):
         where = " AND ".join(f"{name} = ?" for name, value in asked.items() if value is not None)
         columns = _COLUMNS[AttemptRow][1]
         text = f"SELECT {', '.join(columns)} FROM attempt WHERE {where}"
-        for found in self._query(text, [value for value in asked.values() if value is not None]):
-            yield AttemptRow(**dict(zip(columns, found, strict=True)))
+        rows = self._query(text, [value for value in asked.values() if value is not None])
+        return (AttemptRow(**dict(zip(columns, row, strict=True))) for row in rows)
 
     def tags(self, flow: str, run: str) -> Iterator[TagRow]:
         """One query."""
