@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Protocol, TypeVar, overload
 
     from penstock.client import DataArtifact, Flow, Metaflow, Run, Step, Task
     from penstock.client.namespace import default_namespace, get_namespace, namespace
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from penstock.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
     from penstock.flow import FlowSpec
     from penstock.parameters import JSONType, Parameter
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+    class PluginDecorator(Protocol):
+        """What a type checker knows of names that plugins bring: they are step decorators."""
+
+        @overload
+        def __call__(self, function: F, /) -> F: ...
+        @overload
+        def __call__(self, **arguments: Any) -> Callable[[F], F]: ...
+
 
 _HOMES = {
     "flow": ("FlowSpec",),
@@ -63,18 +75,45 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> PluginDecorator:
     module = _HOME_OF.get(name)
     if module is None:
-        from penstock.compat.absent import ABSENT
+        value = None if name.startswith("_") or name in _modules() else _from_elsewhere(name)
+        if value is None:
+            raise AttributeError(f"penstock has no {name!r}")
+    else:
+        import importlib
 
-        if name in ABSENT:
-            raise ImportError(f"penstock has no {name}: {ABSENT[name]}", name="penstock")
-        raise AttributeError(f"penstock has no {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"penstock.{module}"), name)
+        value = getattr(importlib.import_module(f"penstock.{module}"), name)
     globals()[name] = value
+    return value  # type: ignore[no-any-return]
+
+
+_own: set[str] = set()
+
+
+def _modules() -> set[str]:
+    """Our own modules: `from penstock import keys` asks for the name before it imports the module."""
+    if not _own:
+        import os
+
+        try:
+            _own.update(name.partition(".")[0] for name in os.listdir(__path__[0]))
+        except NotADirectoryError:  # in a zip
+            import pkgutil
+
+            _own.update(module.name for module in pkgutil.iter_modules(__path__))
+    return _own
+
+
+def _from_elsewhere(name: str) -> Any:
+    """A step decorator of an executor; or what to do instead of a name of Metaflow's."""
+    from penstock import executor_decorators
+    from penstock.compat.absent import ABSENT
+
+    value = executor_decorators.named(name)
+    if value is None and name in ABSENT:
+        raise ImportError(f"penstock has no {name}: {ABSENT[name]}", name="penstock")
     return value
 
 

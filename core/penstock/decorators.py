@@ -67,9 +67,9 @@ def step(function: Any = None, *, start: bool = False, end: bool = False) -> Any
 
 
 def _caller() -> str:
-    """`file:line` of the user's code that called into this module."""
+    """`file:line` of the user's code that called into ours."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("penstock."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -239,16 +239,23 @@ class timeout(StepDecorator):  # noqa: N801
             signal.signal(signal.SIGALRM, before)
 
 
+NEEDS = ("cpu", "gpu", "memory", "disk", "shared_memory")  # what a step may say that it needs
+
+
+def check_needs(decorator: StepDecorator, words: Iterable[str] = NEEDS) -> None:
+    """Refuse what is no amount of what a step needs. Raises FlowError."""
+    for word in words:
+        decorator.number(word, whole=word != "cpu")
+
+
 class resources(StepDecorator):  # noqa: N801
     """What the step needs: cpu (cores), gpu (devices), memory, disk and shared_memory (MB)."""
 
     name = "resources"
-    defaults = {"cpu": None, "gpu": None, "memory": None, "disk": None, "shared_memory": None}
+    defaults = dict.fromkeys(NEEDS)
 
     def check(self) -> None:
-        self.number("cpu")
-        for word in ("gpu", "memory", "disk", "shared_memory"):
-            self.number(word, whole=True)
+        check_needs(self)
 
 
 class environment(StepDecorator):  # noqa: N801
@@ -312,16 +319,16 @@ def timeout_s(decorators: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def resources_of(decorators: Iterable[Mapping[str, Any]]) -> Resources:
-    """What the step asks for."""
-    found = _of(decorators, "resources")
-    if found is None:
-        return Resources()
+    """What the step asks for; where `@resources` and the decorator of an executor differ, the larger amount."""
+    decorators = list(decorators)
+    said = [_of(decorators, "resources") or {}, (_of(decorators, "executor") or {}).get("needs", {})]
+    largest = {word: max((one[word] for one in said if one.get(word) is not None), default=None) for word in NEEDS}
     return Resources(
-        cpu=found["cpu"],
-        memory_mb=found["memory"],
-        gpu=found["gpu"],
-        disk_mb=found["disk"],
-        shared_memory_mb=found["shared_memory"],
+        cpu=largest["cpu"],
+        memory_mb=largest["memory"],
+        gpu=largest["gpu"],
+        disk_mb=largest["disk"],
+        shared_memory_mb=largest["shared_memory"],
     )
 
 

@@ -268,6 +268,7 @@ class Driver:
             "code": header["code"],
             "file": os.path.basename(self.declaration.file),
             "flow": self.declaration.flow,
+            "decorators": self.declaration.decorators,
             "opened": dict(opened),
         }
         name = archive.put_launch(datastore, launch)

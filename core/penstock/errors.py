@@ -7,6 +7,7 @@
     |-- FlowError                      3   the user's graph or flow file
     |-- SettingsError                  4   a project file, a profile, a combination of backends
     |   `-- PluginError                4   a plugin is missing, broken or incompatible
+    |       `-- NotInstalled           4   a plugin that is there to be installed; an ImportError, too
     |-- RunFailed                      1   the run ended, and not well
     |   |-- RunCancelled             130   stopped by a signal (130, 143) or from outside
     |   `-- RunDriven                  1   another scheduler drives this run
@@ -75,6 +76,10 @@ class SettingsError(PenstockError):
 
 class PluginError(SettingsError):
     """A plugin is missing, broken, doubled or of another contract."""
+
+
+class NotInstalled(PluginError, ImportError):
+    """A plugin is not installed: told like any other error, and caught like any other failed import."""
 
 
 class RunFailed(PenstockError):

@@ -9,7 +9,7 @@ from penstock.compat.variables import translated
 from penstock.errors import SettingsError
 from penstock.nearest import hint
 from penstock.registry import Registry
-from penstock.settings import Settings, options_of
+from penstock.settings import Settings, of_type, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,14 +105,25 @@ class Home:
         """The class of an executor. Raises PluginError."""
         return self.registry.create_class(self.registry.choose("executor", name))
 
-    def check_options(self, name: str, options: Mapping[str, Any], where: str = "") -> None:
-        """Every option must be one of the executor's. Raises SettingsError."""
-        known = sorted(option.name for option in options_of(self.registry.choose("executor", name)))
-        for option in options:
-            if option not in known:
+    def check_options(self, name: str, options: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """Options that were said beside an executor, as values of their types.
+
+        Raises SettingsError for one that it lacks, or that has another type.
+        """
+        known = {option.name: option for option in options_of(self.registry.choose("executor", name))}
+        values = {}
+        for word, value in options.items():
+            if word not in known:
                 raise SettingsError(
-                    f"the executor {name} has no option {option!r}", where=where, hint=hint(option, known)
+                    f"the executor {name} has no option {word!r}", where=where, hint=hint(word, sorted(known))
                 )
+            try:
+                values[word] = of_type(known[word], value)
+            except ValueError as error:
+                raise SettingsError(
+                    f"the executor {name} takes {error} for {word!r}, not {value!r}", where=where, hint=known[word].help
+                ) from None
+        return values
 
     def executor(self, name: str, run: RunInfo, options: Mapping[str, Any]) -> Executor:
         """An executor for a run. Raises SettingsError for an option that it lacks."""

@@ -54,7 +54,7 @@ def step_plans(
     for name, step in graph.steps.items():
         chosen = executor_for.get(name) or executor_for.get("*") or decorators.executor_of(step.decorators)
         executor, options = chosen or (home.settings.executor, {})
-        _check_options(home, executor, options, f"{step.file}:{step.line}")
+        options = _checked_options(home, executor, options, f"{step.file}:{step.line}")
         times, delay_s = decorators.retry_policy(step.decorators)
         plans[name] = StepPlan(
             executor=executor,
@@ -73,15 +73,16 @@ def step_plans(
     return plans
 
 
-def _check_options(home: Home, executor: str, options: Mapping[str, Any], where: str) -> None:
+def _checked_options(home: Home, executor: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Options beside one step: the executor must have them, and take them by job. Raises SettingsError."""
-    home.check_options(executor, options, where)
+    found = home.check_options(executor, options, where)
     if options and home.executor_class(executor).uses_hosts:
         name, value = next(iter(options.items()))
         flag = f"--{executor}-{name}={value}".replace("_", "-")
         raise SettingsError(
             f"the executor {executor} takes {name!r} for a whole run, not for one step", where=where, hint=flag
         )
+    return found
 
 
 def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:

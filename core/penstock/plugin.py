@@ -11,12 +11,13 @@ import target, and the working class is loaded when it is chosen:
     def penstock_backends():
         yield Backend(
             kind="executor", name="docker", contract=1, summary="Each task in a container of this machine's engine.",
-            options=DockerOptions, target="penstock_docker.executor:DockerExecutor",
+            options=DockerOptions, target="penstock_docker.executor:DockerExecutor", decorator="docker",
         )
 
 A field of the options becomes `--docker-image`, `PENSTOCK_DOCKER_IMAGE`, `image` below `[tool.penstock.docker]`, an
-argument of `@executor("docker", image=...)`, and a keyword of the class. Its type is one of `str`, `int`, `float`,
-`bool`, `Path` (handed over as absolute text), `tuple[str, ...]`, or one of these `| None`.
+argument of `@executor("docker", image=...)` (or of `@docker(image=...)`, if it says `decorator`), and a keyword of the
+class. Its type is one of `str`, `int`, `float`, `bool`, `Path` (handed over as absolute text), `tuple[str, ...]`, or
+one of these `| None`.
 """
 
 from __future__ import annotations
@@ -61,9 +62,13 @@ class Backend:
     companions: kind -> name, of a datastore: the metadata and logging backends that go with it (default: core's own,
     which live in any datastore). A datastore with an option `url` is also chosen by `name://...`.
     default, debug: taken when nothing is said, and by `flow run --debug`; heeded from core's distribution alone.
+    decorator: of an executor, the name under which `from penstock import NAME` gives a step decorator that takes its
+    options and what `@resources` takes; "" for none.
     """
 
-    __slots__ = ("companions", "contract", "debug", "default", "kind", "name", "options", "summary", "target")
+    __slots__ = (
+        "companions", "contract", "debug", "decorator", "default", "kind", "name", "options", "summary", "target",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -77,9 +82,11 @@ class Backend:
         companions: Mapping[str, str] | None = None,
         default: bool = False,
         debug: bool = False,
+        decorator: str = "",
     ) -> None:
         self.kind, self.name, self.contract, self.summary, self.target = kind, name, contract, summary, target
         self.options, self.companions, self.default, self.debug = options, dict(companions or {}), default, debug
+        self.decorator = decorator
 
     def __repr__(self) -> str:
         return f"<Backend {self.kind} {self.name}: {self.target}>"

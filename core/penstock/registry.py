@@ -12,8 +12,9 @@ import sys
 
 import pluggy
 
+import penstock
 from penstock import contracts, entry_points, plugin
-from penstock.errors import PluginError
+from penstock.errors import NotInstalled, PluginError
 from penstock.nearest import nearest
 from penstock.plugin import KINDS, Backend, Command
 
@@ -155,7 +156,26 @@ class Registry:
     def _matching(self, kind: str, name: str) -> list[tuple[Plugin, Backend]]:
         return [pair for pair in self._pairs() if (pair[1].kind, pair[1].name) == (kind, name)]
 
-    def _unknown(self, kind: str, name: str) -> PluginError:
+    def decorated(self, name: str) -> Backend | None:
+        """The executor that brings the step decorator of this name, None where nobody does.
+
+        Raises PluginError when its plugin is not installed, broken, or of another contract.
+        """
+        self.load_all()
+        for found, backend in self._pairs():
+            if backend.decorator == name:
+                return _of_this_contract(found, backend)
+        absent = self._absent("executor", name)
+        if absent is not None:
+            raise absent
+        return None
+
+    def decorators(self) -> list[str]:
+        """Names of the step decorators that executors bring."""
+        return [backend.decorator for backend in self.backends("executor") if backend.decorator]
+
+    def _absent(self, kind: str, name: str) -> PluginError | None:
+        """What is known of a plugin that could bring it, and is broken or not installed."""
         for found in self._plugins.values():
             if found.state != READY and name in (found.entry.name, found.entry.distribution.removeprefix("penstock-")):
                 who = f"{found.entry.name} ({found.entry.distribution} {found.entry.version})"
@@ -164,7 +184,13 @@ class Registry:
                     hint=f"pip install --upgrade {found.entry.distribution}   # or: flow plugins",
                 )
         if any(name in found.entry.extras for found in self._plugins.values()):
-            return PluginError(f"the {kind} {name!r} is not installed", hint=f"pip install 'penstock[{name}]'")
+            return NotInstalled(f"the {kind} {name!r} is not installed", hint=f"pip install 'penstock[{name}]'")
+        return None
+
+    def _unknown(self, kind: str, name: str) -> PluginError:
+        absent = self._absent(kind, name)
+        if absent is not None:
+            return absent
         known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind})
         near = nearest(name, known)
         hint = f"did you mean --{kind}={near}?" if near else "flow plugins   # what is installed"
@@ -218,6 +244,10 @@ def _checked(backend: Any) -> Backend:
         raise TypeError(f"penstock_backends yields {type(backend).__name__} objects, not Backend")
     if backend.kind not in KINDS:
         raise ValueError(f"{backend.name!r} is of the unknown kind {backend.kind!r}; kinds are: {', '.join(KINDS)}")
+    if backend.decorator and (
+        backend.kind != "executor" or not backend.decorator.isidentifier() or backend.decorator in penstock.__all__
+    ):
+        raise ValueError(f"{backend.kind} {backend.name!r} can't bring a step decorator {backend.decorator!r}")
     return backend
 
 

@@ -98,7 +98,7 @@ def options_of(backend: Backend) -> tuple[Option, ...]:
 
     found = []
     for one in fields(backend.options):
-        kind = one.type if isinstance(one.type, str) else getattr(one.type, "__name__", str(one.type))
+        kind = one.type if isinstance(one.type, str) else one.type.__name__ if type(one.type) is type else str(one.type)
         required = one.default is MISSING
         option = Option(
             backend.name,
@@ -190,6 +190,16 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
 def convert(option: Option, raw: Any, folder: str) -> Any:
     """The value of what was typed or read. Raises ValueError with what it must be."""
     return _CONVERTERS[option.base_type](raw, folder)
+
+
+def of_type(option: Option, value: Any) -> Any:
+    """A value that Python code gave, as the option takes it; None only where nothing may be said.
+
+    Raises ValueError with what it must be.
+    """
+    if value is None and option.base_type != option.type.replace(" ", ""):
+        return None
+    return convert(option, os.fspath(value) if option.base_type == "Path" else value, os.getcwd())
 
 
 _EXAMPLES = {"int": "4", "float": "0.5", "bool": "true", "Path": "FOLDER", "tuple[str,...]": "a,b"}

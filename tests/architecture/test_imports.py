@@ -43,7 +43,8 @@ PLUGIN_DOORS = {"plugin", "contracts", "values", "errors"}
 
 
 def sources(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.py") if "flows" not in path.relative_to(folder).parts)
+    """Product code: neither flows as users write them, nor the tests of a plugin."""
+    return sorted(path for path in folder.rglob("*.py") if not {"flows", "tests"} & {*path.relative_to(folder).parts})
 
 
 def unit(module: str) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+from penstock import executor_decorators
 from penstock.errors import FlowError, PenstockError
 from penstock.graph import Graph
 from penstock.nearest import nearest
@@ -32,10 +33,10 @@ class Declaration:
 
     file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file
     set, None for one that it removed; modules: files that it imported from its own folder; packages: versions of what
-    it imported; doc: of the class.
+    it imported; decorators: names that it imported of step decorators that plugins bring; doc: of the class.
     """
 
-    __slots__ = ("doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters")
+    __slots__ = ("decorators", "doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters")
 
     def __init__(
         self,
@@ -47,10 +48,12 @@ class Declaration:
         environ: dict[str, str | None],
         modules: list[str],
         packages: dict[str, str] | None = None,
+        decorators: list[str] | None = None,
         doc: str = "",
     ) -> None:
         self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
         self.environ, self.modules, self.packages, self.doc = environ, modules, packages or {}, doc
+        self.decorators = decorators or []
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
@@ -163,7 +166,8 @@ def _missing_name(error: BaseException, text: str, names: Mapping[str, Any]) -> 
             return f"from penstock import {near}"
     elif isinstance(error, ImportError) and len(quoted) > 1 and error.name:
         module = sys.modules.get(error.name)
-        near = nearest(quoted[1], penstock.__all__ if module is penstock else dir(module))
+        ours = [*penstock.__all__, *executor_decorators.known()] if module is penstock else []
+        near = nearest(quoted[1], ours or dir(module))
     else:
         near = None
     return f"did you mean {near!r}?" if near else ""
@@ -233,6 +237,7 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], fi
         environ=changed,
         modules=_modules_below(os.path.dirname(path)),
         packages=_packages(),
+        decorators=executor_decorators.asked(),
         doc=(flow_class.__doc__ or "").strip(),
     )
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-from penstock import contracts, keys, records
+from penstock import contracts, executor_decorators, keys, records
 from penstock.attempt import Message
 from penstock.errors import BackendUnavailable
 from penstock.host.declare import graph_of, import_flow
@@ -34,7 +34,8 @@ BEAT_EVERY_S = 30.0
 def main(launch: dict[str, Any], folder: str, message_text: str) -> None:
     """Run the attempt of `message_text` and exit: 0 when it succeeded, 1 when not, 75 when another copy owns it.
 
-    launch: `file` and `flow`, and what `Server.open` takes; folder: where `code` and `runtime` were unpacked.
+    launch: `file`, `flow`, `decorators` that plugins bring where the flow was declared, and what `Server.open` takes;
+    folder: where `code` and `runtime` were unpacked.
     """
     status = 1
     try:
@@ -56,6 +57,7 @@ def _run(launch: dict[str, Any], file: str, message: Message) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [file]
     gc.disable()
+    executor_decorators.make_inert(launch["decorators"])
     with SeedWatch() as watch:
         flow_class = import_flow(file, launch["flow"])
     ended: list[int] = []

@@ -130,6 +130,7 @@ class Bench:
             "code": archive.put(self.datastore, archive.pack(archive.code_elsewhere(str(self.file)))),
             "file": self.file.name,
             "flow": FLOW_NAME,
+            "decorators": [],
             "opened": self.opened,
         }
         return archive.put_launch(self.datastore, launch)
