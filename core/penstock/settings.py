@@ -170,6 +170,8 @@ def _path(value: Any, folder: str) -> str:
 def _texts(value: Any, _: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, dict):  # a table of a project file, or what Python code has at hand
+        value = [f"{name}={part}" for name, part in value.items()]
     if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
         return tuple(value)
     raise ValueError("texts, separated by commas")

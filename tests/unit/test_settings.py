@@ -191,6 +191,10 @@ def test_toml_values_convert_or_are_refused_with_what_is_wanted(kind: str, value
         assert str(error).startswith(("a ", "true", "texts"))
 
 
+def test_a_table_becomes_texts() -> None:
+    assert convert(Option("x", "y", "tuple[str, ...]"), {"a": "b", "c": 1}, "/") == ("a=b", "c=1")
+
+
 def test_the_nearest_project_file_counts(tmp_path: Path) -> None:
     (tmp_path / "penstock.toml").write_text('executor = "cloud"\n')
     inner = tmp_path / "inner"

@@ -198,10 +198,12 @@ class Bench:
 class ExecutorSuite:
     """Inherit, and say how an executor is made.
 
-    many: how many jobs are submitted at once.
+    many: how many jobs are submitted at once. jobs_see_folder: whether jobs see what lies in the folder that `make`
+    gets, under the same path; None: if the executor says that they are on this machine.
     """
 
     many = 20
+    jobs_see_folder: bool | None = None
 
     def make(self, run: RunInfo, folder: Path) -> Executor:
         """An executor of a run. folder: the same for all executors of the run, for what they keep."""
@@ -230,6 +232,11 @@ class ExecutorSuite:
         executor = self.make(bench.info, bench.folder)
         yield executor
         executor.close()
+
+    def _needs_the_folder(self, executor: Executor) -> None:
+        sees = self.jobs_see_folder
+        if not (executor.jobs_at is not Reach.ANYWHERE if sees is None else sees):
+            pytest.skip("not promised: jobs see no folder of this machine")
 
     # -- from submit to the end
 
@@ -291,7 +298,7 @@ class ExecutorSuite:
 
     def test_one_name_is_one_job(self, bench: Bench, executor: Executor) -> None:
         """Submitted again while it runs, and when it has ended."""
-        _needs_the_same_host(executor)
+        self._needs_the_folder(executor)
         job, key = bench.attempt("hold")
         if executor.in_process:
             bench.go(key)
@@ -341,7 +348,7 @@ class ExecutorSuite:
 
     def test_poll_does_not_wait_for_the_end(self, bench: Bench, executor: Executor) -> None:
         _needs_processes(executor)
-        _needs_the_same_host(executor)
+        self._needs_the_folder(executor)
         job, key = bench.attempt("hold")
         handle = executor.submit(job)
         try:
@@ -374,7 +381,7 @@ class ExecutorSuite:
 
     def test_cancel_ends_a_job_with_all_that_it_started(self, bench: Bench, executor: Executor) -> None:
         _needs_processes(executor)
-        _needs_the_same_host(executor)
+        self._needs_the_folder(executor)
         job, key = bench.attempt("hold")
         handle = executor.submit(job)
         _until((bench.part(key) / "running").exists, executor, [handle])
@@ -399,7 +406,7 @@ class ExecutorSuite:
 
     def test_cancel_leaves_other_jobs_alone(self, bench: Bench, executor: Executor) -> None:
         _needs_processes(executor)
-        _needs_the_same_host(executor)
+        self._needs_the_folder(executor)
         (job, key), (other, other_key) = bench.attempt("hold"), bench.attempt("hold")
         handles = [executor.submit(job), executor.submit(other)]
         try:
@@ -423,7 +430,7 @@ class ExecutorSuite:
     def test_another_executor_adopts_jobs(self, bench: Bench, executor: Executor) -> None:
         if not _overrides(executor, "adopt"):
             pytest.skip("not promised: the executor adopts nothing")
-        _needs_the_same_host(executor)
+        self._needs_the_folder(executor)
         (job, key), (done, _) = bench.attempt("hold"), bench.attempt("fail")
         handles = {done.name: executor.submit(done)}
         before = ended(executor, [handles[done.name]])
@@ -560,11 +567,6 @@ def _until(
 def _needs_processes(executor: Executor) -> None:
     if executor.in_process:
         pytest.skip("not promised: steps run in this process")
-
-
-def _needs_the_same_host(executor: Executor) -> None:
-    if executor.jobs_at is Reach.ANYWHERE:
-        pytest.skip("not promised: jobs see no folder of this machine")
 
 
 def _needs_commands(executor: Executor) -> None:

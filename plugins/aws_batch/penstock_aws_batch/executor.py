@@ -1,0 +1,291 @@
+"""The executor `aws-batch`: a job of AWS Batch for each attempt, found again by its name."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from penstock.contracts.executor import Executor, JobState, JobStatus
+from penstock.contracts.reach import Reach
+from penstock.errors import BackendMisconfigured, JobRejected
+from penstock_aws_batch import log_stream, reasons
+from penstock_aws_batch.definition import definition
+from penstock_aws_batch.plugin import BatchOptions
+from penstock_aws_batch.service import AnswerLost, Refused, Service
+from penstock_aws_batch.submission import submission
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from penstock.contracts.executor import Job, RunInfo
+
+IDS_A_CALL = 100  # AWS's limit for DescribeJobs
+CALLS_A_POLL = 10  # so that ten thousand jobs are asked for in turns, and one look never takes long
+LOOKS_AFTER_A_LOST_ANSWER = 3
+LOOKS_TO_ADOPT = 2
+_LOOK_AGAIN_S = 0.5
+UNSEEN_FOR_S = 60.0  # a job may be missing from answers so long after it was submitted
+WAITS_LONG_S = 60.0  # without a reason from Batch, this is worth a remark
+NAMES_ONE_BY_ONE = 10  # more are adopted by one listing of what they have in common
+
+
+class BatchExecutor(Executor):
+    """See `BatchOptions` for the options. Asks AWS Batch for nothing that the records of the run tell as well."""
+
+    jobs_at = Reach.ANYWHERE
+    starts_once = False
+    own_identity = True  # that of `iam_role`
+
+    def __init__(self, run: RunInfo, **options: Any) -> None:
+        super().__init__(run)
+        self._given = options
+        self._options = BatchOptions(**options)
+        self.poll_interval_s = self._options.poll_s
+        self._service = Service(self._options.region, self._options.profile)
+        self._fargate: dict[str, bool] = {}  # queue -> where its jobs run
+        self._definitions: dict[str, str] = {}  # name of a definition -> its ARN
+        self._born: dict[str, float] = {}  # id of a job that no answer has shown yet -> when it was submitted
+        self._handles: dict[str, str] = {}  # name -> id, of the jobs that this process submitted or found
+        self._doubtful: set[str] = set()  # names whose submission was not answered
+        self._last: Mapping[str, JobStatus] = {}
+        self._turn = 0
+        self._told: set[str] = set()
+        self._idle_since: float | None = None
+
+    @property
+    def max_workers(self) -> int:
+        """As many as a queue is used to."""
+        return 1000
+
+    # -- submit
+
+    def submit(self, job: Job) -> str:
+        """SubmitJob, once: where an answer was lost, the job is looked for by its name first.
+
+        AWS Batch takes any number of jobs of one name. Those of a dead scheduler are found by `adopt`.
+        """
+        if job.name in self._handles:
+            return self._handles[job.name]
+        if not job.command:
+            raise JobRejected(f"{job.name} has no command")
+        if job.secrets:
+            raise JobRejected(
+                "AWS Batch shows the variables of a job to whoever may describe it: no secret can be handed over",
+                hint="--aws-batch-iam-role=...   # a role that reaches the datastore",
+            )
+        options = BatchOptions(**{**self._given, **job.options})
+        request = submission(job, options, self._definition(job, options), self._tags())
+        handle = self._found_after_silence(job.name, options) if job.name in self._doubtful else None
+        if handle is None:
+            handle = self._submitted(request, options)
+        self._doubtful.discard(job.name)
+        self._born[handle] = time.monotonic()
+        self._handles[job.name] = handle
+        return handle
+
+    def _submitted(self, request: Mapping[str, Any], options: BatchOptions) -> str:
+        name = request["jobName"]
+        try:
+            return str(self._service.call("batch", "submit_job", changes=True, **request)["jobId"])
+        except AnswerLost:
+            self._doubtful.add(name)
+            found = self._found_after_silence(name, options)
+            if found is None:
+                raise
+            return found
+        except Refused as error:
+            raise self._refusal(error, options) from error
+
+    def _found_after_silence(self, name: str, options: BatchOptions) -> str | None:
+        for look in range(LOOKS_AFTER_A_LOST_ANSWER):
+            if look:
+                time.sleep(_LOOK_AGAIN_S)  # a fresh job may be missing from the first listing
+            found = self._listed(name, _queue(options)).get(name)
+            if found is not None:
+                return found
+        return None
+
+    def _definition(self, job: Job, options: BatchOptions) -> str:
+        """The ARN of the definition of such jobs: made by us or somebody else before, or now."""
+        image = options.image or default_image()
+        request = definition(options, job.resources, job.environment, self._runs_on_fargate(_queue(options)), image)
+        name = request["jobDefinitionName"]
+        if name not in self._definitions:
+            answer = self._service.call("batch", "describe_job_definitions", jobDefinitionName=name, status="ACTIVE")
+            known = answer["jobDefinitions"]
+            try:
+                made = known[0] if known else self._service.call("batch", "register_job_definition", **request)
+            except Refused as error:
+                raise JobRejected(f"AWS Batch refuses the job definition: {error}") from error
+            self._definitions[name] = str(made["jobDefinitionArn"])
+        return self._definitions[name]
+
+    def _runs_on_fargate(self, queue: str) -> bool:
+        if queue not in self._fargate:
+            found = self._service.call("batch", "describe_job_queues", jobQueues=[queue])["jobQueues"]
+            if not found:
+                raise self._no_queue(queue)
+            if found[0]["state"] != "ENABLED" or found[0]["status"] == "INVALID":
+                raise BackendMisconfigured(
+                    f"the job queue {queue} takes no jobs: {found[0]['state']}, {found[0].get('statusReason', '')}",
+                    hint=f"aws batch update-job-queue --job-queue {queue} --state ENABLED",
+                )
+            environments = [one["computeEnvironment"] for one in found[0]["computeEnvironmentOrder"]]
+            answer = self._service.call("batch", "describe_compute_environments", computeEnvironments=environments[:1])
+            kinds = [one.get("computeResources", {}).get("type", "") for one in answer["computeEnvironments"]]
+            self._fargate[queue] = any(kind.startswith("FARGATE") for kind in kinds)
+        return self._fargate[queue]
+
+    def _no_queue(self, queue: str) -> BackendMisconfigured:
+        there = self._service.call("batch", "describe_job_queues")["jobQueues"]
+        names = ", ".join(sorted(one["jobQueueName"] for one in there)) or "none"
+        return BackendMisconfigured(
+            f"there is no job queue {queue} in this account and region; there is: {names}",
+            hint="--aws-batch-queue=NAME   # or --aws-batch-region=REGION",
+        )
+
+    def _refusal(self, error: Refused, options: BatchOptions) -> Exception:
+        if "JobQueue" in str(error):
+            return self._no_queue(_queue(options))
+        return JobRejected(f"AWS Batch refuses the job: {error}")
+
+    def _tags(self) -> dict[str, str]:
+        return {"penstock:flow": self.run.flow, "penstock:run": self.run.run, "penstock:user": self.run.user}
+
+    # -- poll
+
+    def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:
+        """DescribeJobs, by hundreds and in turns; for the others what was said of them last."""
+        until = time.monotonic() + timeout_s
+        while True:
+            found = self._look(job_ids)
+            left_s = until - time.monotonic()
+            if left_s <= 0 or any(status.state.ended for status in found.values()):
+                return found
+            time.sleep(min(left_s, self.poll_interval_s))
+
+    def _look(self, job_ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        before = self._last
+        found = {one: before.get(one, reasons.QUEUED) for one in job_ids}
+        asked = [one for one in job_ids if one not in before or not before[one].state.ended]
+        room = IDS_A_CALL * CALLS_A_POLL
+        if len(asked) > room:  # the turn goes on where the last one ended
+            start = self._turn % len(asked)
+            asked = (asked[start:] + asked[:start])[:room]
+            self._turn = start + room
+        waits: Counter[str] = Counter()
+        for first in range(0, len(asked), IDS_A_CALL):
+            some = asked[first : first + IDS_A_CALL]
+            answer = self._service.call("batch", "describe_jobs", jobs=some)
+            said = {one["jobId"]: one for one in answer["jobs"]}
+            for one in some:
+                found[one] = self._status(one, said.get(one))
+            waits.update(one.get("statusReason", "") for one in said.values() if one["status"] == "RUNNABLE")
+        self._tell(waits, moving=any(status.state is JobState.RUNNING for status in found.values()))
+        self._last = found
+        return found
+
+    def _status(self, job_id: str, said: Mapping[str, Any] | None) -> JobStatus:
+        if said is not None:
+            self._born.pop(job_id, None)
+            return reasons.status_of(said)
+        born = self._born.get(job_id)
+        if born is not None and time.monotonic() - born < UNSEEN_FOR_S:
+            return reasons.QUEUED
+        return reasons.UNKNOWN
+
+    def _tell(self, waits: Counter[str], moving: bool) -> None:
+        """Say why jobs wait: a reason at once, its absence after a minute in which nothing ran."""
+        for reason, count in waits.items():
+            if reason and reason not in self._told:
+                self._told.add(reason)
+                self.run.note(f"{_jobs(count)} in {self._options.queue}: {reasons.waiting(reason)}")
+        if moving or not waits:
+            self._idle_since = None
+            return
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        if waits[""] and now - self._idle_since > WAITS_LONG_S and "" not in self._told:
+            self._told.add("")
+            self.run.note(
+                f"{_jobs(waits[''])} in {self._options.queue} for a minute, and AWS Batch gives no reason: usually an "
+                "instance is being started"
+            )
+
+    # -- cancel, adopt, logs
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """TerminateJob: a job that runs gets SIGTERM and 30 s, one that waits never starts."""
+        for job_id in job_ids:
+            try:
+                self._service.call("batch", "terminate_job", jobId=job_id, reason="cancelled by penstock")
+            except Refused:
+                continue  # it does not know the job
+
+    def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
+        """ListJobs by name; of many names, by their common beginning. What a dying scheduler submitted last may be
+        missing from a first listing: there is a second one."""
+        found: dict[str, str] = {}
+        for look in range(LOOKS_TO_ADOPT):
+            missing = [name for name in names if name not in found]
+            if not missing:
+                break
+            if look:
+                time.sleep(_LOOK_AGAIN_S)
+            patterns = missing if len(missing) <= NAMES_ONE_BY_ONE else [f"{_beginning(missing)}*"]
+            for pattern in patterns:
+                there = self._listed(pattern, _queue(self._options))
+                found.update((name, there[name]) for name in missing if name in there)
+        self._born.update(dict.fromkeys(found.values(), time.monotonic()))
+        self._handles.update(found)
+        return found
+
+    def _listed(self, name: str, queue: str) -> dict[str, str]:
+        """Name -> id; of several jobs of one name the first, which came first to the attempt's owner claim."""
+        found: dict[str, tuple[int, str]] = {}
+        token: dict[str, Any] = {}
+        while True:
+            filters = [{"name": "JOB_NAME", "values": [name]}]
+            answer = self._service.call("batch", "list_jobs", jobQueue=queue, filters=filters, **token)
+            for one in answer["jobSummaryList"]:
+                this = (one.get("createdAt", 0), one["jobId"])
+                found[one["jobName"]] = min(found.get(one["jobName"], this), this)
+            if not answer.get("nextToken"):
+                return {name: job_id for name, (_, job_id) in found.items()}
+            token = {"nextToken": answer["nextToken"]}
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        """The stream of the last attempt, from CloudWatch."""
+        for said in self._service.call("batch", "describe_jobs", jobs=[job_id])["jobs"]:
+            yield from log_stream.read(self._service, said)
+
+    def close(self) -> None:
+        """Close connections."""
+        self._service.close()
+
+
+def default_image() -> str:
+    """Docker's own Python of this version, from Amazon's registry: no account, and no limit that counts in AWS."""
+    return f"public.ecr.aws/docker/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+
+
+def _queue(options: BatchOptions) -> str:
+    if options.queue is None:
+        raise BackendMisconfigured(
+            "no job queue is named", hint="--aws-batch-queue=NAME   # or queue below [tool.penstock.aws-batch]"
+        )
+    return options.queue
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """What all names begin with."""
+    first, last = min(names), max(names)
+    length = next((at for at, one in enumerate(first) if not last.startswith(one, at)), len(first))
+    return first[:length]
+
+
+def _jobs(count: int) -> str:
+    return "1 job waits" if count == 1 else f"{count} jobs wait"

@@ -1,0 +1,146 @@
+"""Calls to AWS: paced, repeated where that is safe, and their errors as ours.
+
+    refused as too many         waits longer, asks again; after a while BackendUnavailable
+    no answer, or a 5xx         a question is asked again; a change that may have been made raises AnswerLost
+    expired credentials         read anew once, then BackendUnavailable: they can be renewed while a run waits
+    no credentials, no region,
+    a forbidden action          BackendMisconfigured, in AWS's words and with what to type
+"""
+
+from __future__ import annotations
+
+import time
+
+from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock_aws_batch.pace import Pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PATIENCE_S = 20.0  # how long one call is repeated before the caller hears of it
+_ASKED_AGAIN_AFTER_S = 0.2
+_TOO_MANY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_TORN = "ResponseParserError"  # an answer that was cut off; botocore keeps it in a module of its own
+_UNTRUSTED = frozenset(
+    {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
+)
+
+
+class AnswerLost(BackendUnavailable):
+    """Nobody knows whether the call was obeyed."""
+
+
+class Refused(Exception):
+    """AWS says no to this very request. code: the type of its error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Service:
+    """The AWS account, made when it is first called. region, profile: None for the SDK's own choice."""
+
+    def __init__(self, region: str | None, profile: str | None) -> None:
+        self._region, self._profile = region, profile
+        self._clients: dict[str, Any] = {}
+        self._paces: dict[str, Pace] = {}
+        self._renewed = False
+
+    def call(self, service: str, action: str, *, changes: bool = False, **request: Any) -> dict[str, Any]:
+        """One action (`describe_jobs`), with its answer.
+
+        changes: it must not be done twice. Raises Refused, and what the module says.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        pace = self._paces.setdefault(action, Pace())
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            pace.wait()
+            try:
+                answer: dict[str, Any] = getattr(self._client(service), action)(**request)
+            except ClientError as error:
+                trouble = self._refused(error, action, changes, pace)
+            except BotoCoreError as error:
+                trouble = self._unanswered(error, action, changes)
+            else:
+                self._renewed = False
+                pace.went_well()
+                return answer
+            if time.monotonic() > until:
+                raise BackendUnavailable(f"AWS does not let us, or does not answer: {trouble}")
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            import boto3
+            from botocore.config import Config
+
+            session = boto3.session.Session(profile_name=self._profile, region_name=self._region)
+            once = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
+            self._clients[service] = session.client(service, config=once)
+        return self._clients[service]
+
+    def _refused(self, error: Any, action: str, changes: bool, pace: Pace) -> str:
+        """An error answer: what may pass if it is asked again, as text; all else is raised."""
+        code, said = error.response["Error"]["Code"], error.response["Error"].get("Message") or str(error)
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if code in _TOO_MANY or status == 429:
+            pace.refused()
+        elif code in _EXPIRED:
+            self._renew(said)
+        elif status >= 500 and changes:
+            raise AnswerLost(f"{action}: {said}") from error
+        elif status >= 500:
+            time.sleep(_ASKED_AGAIN_AFTER_S)
+        elif code in _FORBIDDEN:
+            raise BackendMisconfigured(
+                f"AWS forbids {action}: {said}", hint="aws sts get-caller-identity   # who needs a policy for it"
+            ) from error
+        elif code in _UNTRUSTED:
+            raise BackendMisconfigured(
+                f"AWS does not accept the credentials: {said}", hint="aws sts get-caller-identity   # whose they are"
+            ) from error
+        else:
+            raise Refused(code, said) from error
+        return f"{action}: {said}"
+
+    def _unanswered(self, error: Exception, action: str, changes: bool) -> str:
+        """No answer: likewise."""
+        import botocore.exceptions as sdk
+
+        if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.ProfileNotFound)):
+            raise BackendMisconfigured(
+                f"AWS credentials are missing: {error}", hint="aws configure   # or aws sso login, or AWS_PROFILE=..."
+            ) from error
+        if isinstance(error, (sdk.NoRegionError, sdk.InvalidRegionError)):
+            raise BackendMisconfigured(
+                f"no AWS region is chosen: {error}", hint="--aws-batch-region=REGION   # or AWS_REGION=..."
+            ) from error
+        if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.UnauthorizedSSOTokenError)):
+            self._renew(str(error))
+        elif not isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)) and type(error).__name__ != _TORN:
+            raise error  # of the SDK's own: a request that is no request
+        elif changes and not isinstance(error, sdk.EndpointConnectionError):
+            raise AnswerLost(f"{action}: {error}") from error
+        else:
+            time.sleep(_ASKED_AGAIN_AFTER_S)
+        return f"{action}: {error}"
+
+    def _renew(self, said: str) -> None:
+        """Once by reading the credentials anew, which a login may have written; then it takes a person."""
+        self.close()
+        if self._renewed:
+            raise BackendUnavailable(
+                f"the AWS credentials have expired: {said}", hint="aws sso login   # the run waits for new ones"
+            )
+        self._renewed = True
+
+    def close(self) -> None:
+        """Close connections. May be called twice."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()

@@ -1,0 +1,41 @@
+"""What can be made worse than a good day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Switches:
+    """Documented limits are on by default; troubles are off.
+
+    second_s: how long one second of Batch lasts here, so that a limit of a minute and a grace of 30 s can be seen to
+    end; hold: jobs stay RUNNABLE; slots: containers at once.
+    fargate: the queue's compute environment has no instances. largest: vCPUs, MiB and GPUs of its largest instance.
+    waiting_reason: `statusReason` of jobs that are held.
+    unseen: how often a fresh job is left out of answers. late_logs: how often a finished stream is answered empty.
+    calls_a_second: for each action; None for no limit.
+    payload_bytes, overrides_bytes, describe_ids, timeout_at_least_s, grace_s: as documented.
+    policies: principal (`launcher` or a role's name) -> IAM policy documents; None lets everybody do everything.
+    job_credentials: access key, secret key and token that a job gets for its role.
+    network: of the containers.
+    """
+
+    second_s: float = 1.0
+    hold: bool = False
+    slots: int = 4
+    fargate: bool = False
+    largest: tuple[int, int, int] = (64, 262_144, 0)
+    waiting_reason: str = ""
+    unseen: int = 0
+    late_logs: int = 0
+    calls_a_second: dict[str, float] = field(default_factory=dict)
+    payload_bytes: int = 30 * 1024
+    overrides_bytes: int = 8192
+    describe_ids: int = 100
+    timeout_at_least_s: int = 60
+    grace_s: float = 30.0
+    policies: dict[str, list[dict[str, Any]]] | None = None
+    job_credentials: tuple[str, str, str] = ("ASIAJOB", "job-secret", "job-token")
+    network: str = "host"

@@ -1,0 +1,69 @@
+"""Whole flows on the endpoint: FlowSuite, and what only a run shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.testing import FlowSuite, HttpStoreServer
+from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+class TestOnBatch(FlowSuite):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def services(cls, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with Endpoint(Switches(second_s=0.05)) as endpoint, HttpStoreServer() as store:
+            cls.endpoint = endpoint
+            cls.variables = endpoint.environment()
+            cls.options = (
+                "--executor=aws-batch", f"--aws-batch-queue={endpoint.queue}", f"--aws-batch-image={image}",
+                "--aws-batch-poll-s=0.1", "--aws-batch-default-memory=512",
+                f"--aws-batch-host-volumes={tmp_path_factory.getbasetemp()}",
+                "--datastore=penstock.testing.http_store:HttpDatastore", f"--datastore-url={store.url}",
+            )  # fmt: skip
+            yield
+
+    def environment(self) -> Mapping[str, str]:
+        return {**super().environment(), **self.variables}
+
+    def test_one_step_by_its_decorator(self, folder: Path) -> None:
+        """What it says reaches AWS Batch, and its memory is what the kernel grants."""
+        (folder / "decorated.py").write_text(DECORATED)
+        self.flow("run", "decorated.py", "--run-id-file=id")
+        run = self.pathspec(folder, "decorated")
+        assert self.artifacts(folder, f"{run}/end")["limit"] == 123 * 2**20
+        jobs = {one.name.split("-")[1]: one for one in self.endpoint.batch.jobs.values() if "decorated" in one.name}
+        assert jobs["work"].request["tags"]["team"] == "petß"
+        assert "team" not in jobs["end"].request["tags"]
+        assert jobs["end"].request["tags"]["penstock:run"] == run.partition("/")[2]
+
+
+DECORATED = """
+from penstock import FlowSpec, batch, step
+
+
+class DecoratedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.work)
+
+    @batch(memory=123, aws_batch_tags={"team": "petß"})
+    @step
+    def work(self):
+        for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+            try:
+                with open(path) as file:
+                    self.limit = int(file.read())
+            except OSError:
+                pass
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""

@@ -1,0 +1,52 @@
+"""A job as a request to SubmitJob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.contracts.executor import Job
+from penstock.errors import JobRejected
+from penstock_aws_batch.plugin import BatchOptions
+from penstock_aws_batch.submission import submission
+
+
+def made(job: dict[str, Any] | None = None, tags: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+    given = {"name": "name", "message": "{}", "command": ("a", "ä"), **(job or {})}
+    return submission(Job(**given), BatchOptions(queue="q", **options), "definition", tags or {})
+
+
+def test_a_submission_holds_a_command_and_nothing_that_grows() -> None:
+    request = made({"environment": {"A": "x" * 9000}})
+    assert request["containerOverrides"] == {"command": ["a", "ä"]}
+    assert (request["jobName"], request["jobQueue"], request["jobDefinition"]) == ("name", "q", "definition")
+
+
+@pytest.mark.parametrize(("timeout_s", "seconds"), [(1.0, 60), (60.2, 61), (None, None)])
+def test_time_outs_are_whole_seconds_from_a_minute_on(timeout_s: float | None, seconds: int | None) -> None:
+    assert made({"timeout_s": timeout_s}).get("timeout", {}).get("attemptDurationSeconds") == seconds
+
+
+def test_tags() -> None:
+    request = made(tags={"penstock:user": "a|b"}, aws_batch_tags=("team=x", "cost:y"))
+    assert request["tags"] == {"penstock:user": "a-b", "team": "x", "cost": "y"}
+
+
+def test_another_interpreter_of_the_image() -> None:
+    job = {"command": ("python3", "-c", "python3")}
+    assert made(job, executable="/opt/python")["containerOverrides"]["command"] == ["/opt/python", "-c", "python3"]
+
+
+def test_shares() -> None:
+    request = made(share_identifier="s", scheduling_priority=3)
+    assert (request["shareIdentifier"], request["schedulingPriorityOverride"]) == ("s", 3)
+    assert not {"shareIdentifier", "schedulingPriorityOverride"} & set(made())
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "\n"])
+def test_a_command_of_more_than_8192_bytes(letter: str) -> None:
+    most = (8192 - len('{"command": ["a", ""]}')) // len(letter.encode() if letter != "\n" else "\\n")
+    made({"command": ("a", letter * most)})
+    with pytest.raises(JobRejected, match="8192"):
+        made({"command": ("a", letter * (most + 2))})
