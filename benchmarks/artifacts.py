@@ -42,8 +42,8 @@ def make(kind, mb):
 
 STORE = """
 import json, os, sys, time
-from penstock import records
-from penstock.artifacts import Artifacts
+from penstock.storage import records
+from penstock.storage.artifacts import Artifacts
 from penstock.values import SUCCEEDED, Record
 from penstock_local.file_datastore import FileDatastore
 

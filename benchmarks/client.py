@@ -152,7 +152,7 @@ class Side:
     def _rename(self, path: Path, run: str, other: str) -> None:
         data = path.read_bytes().replace(run.encode(), other.encode())
         if self.package == "penstock" and data.startswith(b"penstock-"):
-            from penstock import records
+            from penstock.storage import records
 
             first, _, body = data.partition(b"\n")
             data = records.encode(first.split()[0].removeprefix(b"penstock-").decode(), json.loads(body))

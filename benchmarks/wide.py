@@ -99,7 +99,7 @@ def _peak_kb(pid: int) -> int:
 
 
 def _stored(folder: str) -> dict[str, float]:
-    from penstock import keys, records
+    from penstock.storage import keys, records
     from penstock_local.file_datastore import FileDatastore
 
     store = FileDatastore(f"{folder}/.penstock")

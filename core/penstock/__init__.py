@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeVar, overload
 
+    from penstock.authoring.context import current
+    from penstock.authoring.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
+    from penstock.authoring.flow import FlowSpec
+    from penstock.authoring.parameters import JSONType, Parameter
     from penstock.client import DataArtifact, Flow, Metaflow, Run, Step, Task
     from penstock.client.namespace import default_namespace, get_namespace, namespace
-    from penstock.context import current
-    from penstock.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
-    from penstock.flow import FlowSpec
-    from penstock.parameters import JSONType, Parameter
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 _HOMES = {
-    "flow": ("FlowSpec",),
-    "parameters": ("JSONType", "Parameter"),
-    "decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
-    "context": ("current",),
+    "authoring.flow": ("FlowSpec",),
+    "authoring.parameters": ("JSONType", "Parameter"),
+    "authoring.decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
+    "authoring.context": ("current",),
     "client": (
         "DataArtifact",
         "Flow",
@@ -108,7 +108,7 @@ def _modules() -> set[str]:
 
 def _from_elsewhere(name: str) -> Any:
     """A step decorator of an executor; or what to do instead of a name of Metaflow's."""
-    from penstock import executor_decorators
+    from penstock.authoring import executor_decorators
     from penstock.compat.absent import ABSENT
 
     value = executor_decorators.named(name)

@@ -17,7 +17,7 @@ def penstock_backends() -> Iterator[Backend]:
         name="datastore",
         contract=1,
         summary="Reads runs and attempts where they stand: in the datastore itself.",
-        target="penstock.catalogue:DatastoreCatalogue",
+        target="penstock.storage.catalogue:DatastoreCatalogue",
         default=True,
     )
     yield Backend(
@@ -25,6 +25,6 @@ def penstock_backends() -> Iterator[Backend]:
         name="datastore",
         contract=1,
         summary="Keeps output as objects of the datastore.",
-        target="penstock.logs:DatastoreLogSink",
+        target="penstock.storage.logs:DatastoreLogSink",
         default=True,
     )

@@ -6,8 +6,10 @@ view_of(...)            the run with its steps, their tasks, counts, times and f
 
 from __future__ import annotations
 
-from penstock import decorators, plan, records
-from penstock.plan import Plan, Policy
+from penstock.authoring import decorators
+from penstock.running import plan
+from penstock.running.plan import Plan, Policy
+from penstock.storage import records
 from penstock.values import (
     CANCELLED,
     DIED,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from penstock.graph import Graph
+    from penstock.authoring.graph import Graph
     from penstock.values import Record
 
     Task: TypeAlias = tuple[str, str]  # step, place

@@ -340,7 +340,7 @@ def test_foreign_files_in_the_store_are_passed_over(kept: Shell) -> None:
 
 def _lease(shell: Shell, **changes: object) -> None:
     """Make the run look unfinished, with a driver as described."""
-    from penstock import records
+    from penstock.storage import records
 
     (run_of(shell) / "outcome").unlink()
     for catalogue in shell.store.glob("catalogue.sqlite*"):

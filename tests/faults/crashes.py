@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from penstock import keys, records
-from penstock.launch import records_of
+from penstock.running.launch import records_of
+from penstock.storage import keys, records
 from penstock.values import SUCCEEDED
 from penstock_local.file_datastore import FileDatastore
 

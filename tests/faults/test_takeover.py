@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from penstock import keys, records
+from penstock.storage import keys, records
 from penstock_local.file_datastore import FileDatastore
 
 LIMIT_S = 60.0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock import keys
-from penstock.catalogue import DatastoreCatalogue
 from penstock.client import Client
+from penstock.storage import keys
+from penstock.storage.catalogue import DatastoreCatalogue
 from penstock.testing.flow_suite import FlowSuite
 from penstock.testing.http_store import TOKEN_VARIABLE, HttpStoreServer
 

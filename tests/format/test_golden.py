@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock import keys, records
 from penstock.client import Client
+from penstock.storage import keys, records
 from penstock_local.file_datastore import FileDatastore
 
 HERE = Path(__file__).parent

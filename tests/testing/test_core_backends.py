@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.catalogue import DatastoreCatalogue
-from penstock.logs import DatastoreLogSink
+from penstock.storage.catalogue import DatastoreCatalogue
+from penstock.storage.logs import DatastoreLogSink
 from penstock.testing import HttpDatastore, HttpStoreServer, LogSinkSuite, MemoryDatastore, MetadataSuite
 from penstock_local.file_datastore import FileDatastore
 

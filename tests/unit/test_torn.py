@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock import archive, keys, records
-from penstock.artifacts import Artifacts
+from penstock.storage import archive, keys, records
+from penstock.storage.artifacts import Artifacts
 from penstock_local.file_datastore import FileDatastore
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import view
-from penstock.graph_source import graph_of_source
+from penstock.authoring.graph_source import graph_of_source
 from penstock.values import CANCELLED, DIED, FAILED, LOST, RUNNING, SUCCEEDED, Record, Transition
 
 HEADER = {"flow": "F", "run": "r", "started_s": 10.0, "user": "ann", "parameters": {"a": "1"}}

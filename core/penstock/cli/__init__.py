@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from penstock.authoring.flow import FlowSpec
     from penstock.cli.session import Session
     from penstock.client import Run
-    from penstock.flow import FlowSpec
 
 
 def entry() -> None:
@@ -87,12 +87,13 @@ def main_for_flow(flow_class: type[FlowSpec]) -> int:
 
 def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -> Run:
     """`PetsFlow.run(alpha=3)`. Raises FlowError for a class without a file, RunFailed for a run without success."""
-    from penstock import client, launch
+    from penstock import client
     from penstock.cli.console import PlainConsole
     from penstock.cli.parameters import as_texts
     from penstock.cli.session import Session
-    from penstock.driver import Wishes
     from penstock.errors import FlowError, RunFailed
+    from penstock.running import launch
+    from penstock.running.driver import Wishes
     from penstock.values import SUCCEEDED
 
     name = flow_class.__name__

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(session: Session, *, run: str) -> int:
     """0 when the run ended as cancelled, 1 when it had time to end otherwise."""
-    from penstock.cancellation import cancel_run
     from penstock.cli.console import PlainConsole
-    from penstock.continuation import read_header
+    from penstock.running.cancellation import cancel_run
+    from penstock.running.continuation import read_header
     from penstock.values import CANCELLED
 
     flow, run_id = session.which_run(run)

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
-    from penstock.graph import Graph
 
 
 class CheckCommand(Command):
@@ -44,7 +44,7 @@ def command(session: Session, *, as_json: bool, file: str | None = None) -> int:
 
 def _look(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]], str]:
     """The graph as far as it is known, the problems, and a remark. Raises FlowError for a file that is not there."""
-    from penstock.launch import declare
+    from penstock.running.launch import declare
 
     try:
         with declare(path, flow=flow) as opened:
@@ -57,8 +57,8 @@ def _look(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any
 
 
 def _by_syntax(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]]]:
-    from penstock.graph_checks import problems
-    from penstock.graph_source import graph_of_source
+    from penstock.authoring.graph_checks import problems
+    from penstock.authoring.graph_source import graph_of_source
 
     try:
         with open(path, encoding="utf-8") as file:

@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from penstock.driver import RunResult
-    from penstock.graph import Graph
+    from penstock.authoring.graph import Graph
+    from penstock.running.driver import RunResult
     from penstock.values import Pathspec, Record
 
 WIDE = 50  # items of a foreach, from which on its tasks are counted and not named

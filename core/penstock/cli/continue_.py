@@ -32,9 +32,9 @@ class ContinueCommand(Command):
 @click.pass_obj
 def command(session: Session, *, run: str, takeover: bool) -> int:
     """Returns the exit code of the run."""
-    from penstock import continuation
+    from penstock.authoring.graph import Graph
     from penstock.cli.console import PlainConsole
-    from penstock.graph import Graph
+    from penstock.running import continuation
 
     flow, run_id = session.which_run(run)
     header = continuation.read_header(session.home.datastore, flow, run_id)

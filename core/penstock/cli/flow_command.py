@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.cli.session import Session
-    from penstock.driver import Wishes
     from penstock.home import Home
-    from penstock.launch import Opened
+    from penstock.running.driver import Wishes
+    from penstock.running.launch import Opened
 
 _OPENED, _HOME = "penstock.opened", "penstock.home"
 FILE = click.Argument(["file"], metavar="FILE[:FLOW]")
@@ -64,13 +64,13 @@ class FlowCommand(Command):
 
 
 def _declare(file: str, flow: str | None) -> Opened:
-    from penstock.launch import declare
+    from penstock.running.launch import declare
 
     return declare(file, flow=flow)
 
 
 def _executors_of(opened: Opened) -> Iterator[str]:
-    from penstock.decorators import executor_of
+    from penstock.authoring.decorators import executor_of
 
     for step in opened.declaration.graph.steps.values():
         chosen = executor_of(step.decorators)
@@ -89,7 +89,7 @@ def split_file(text: str) -> tuple[str, str | None]:
 
 def run_options() -> list[click.Parameter]:
     """What one may ask of a run, new ones for each command that takes them."""
-    from penstock.scheduler import ON_FAILURE
+    from penstock.running.scheduler import ON_FAILURE
 
     workers = next(option for option in CORE_OPTIONS if option.name == "max_workers")
     return [
@@ -139,7 +139,7 @@ def _fix_hash_seed() -> None:
 
 def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options: Any) -> Wishes:
     """What the options ask of a run. Raises UsageError or PluginError."""
-    from penstock.driver import Wishes
+    from penstock.running.driver import Wishes
 
     single = dict(_executor_for(home, text) for text in executor_for)
     if debug:
@@ -151,7 +151,7 @@ def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options
 
 
 def _tags(texts: Sequence[str]) -> list[str]:
-    from penstock.tag_text import tag_texts
+    from penstock.storage.tag_text import tag_texts
 
     try:
         return tag_texts(texts)

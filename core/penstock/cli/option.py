@@ -72,10 +72,10 @@ class ParameterOption(Sectioned):
 
     def _keep(self, ctx: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:
-            from penstock.parameters import convert
+            from penstock.authoring.parameters import convert
 
             convert(self.declaration, value)
-            ctx.meta.setdefault("penstock.parameters", {})[self.declaration["name"]] = value
+            ctx.meta.setdefault("penstock.authoring.parameters", {})[self.declaration["name"]] = value
 
 
 class Nearest(click.Choice[str]):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+from penstock.authoring.parameters import convert
 from penstock.cli.option import ParameterOption
 from penstock.compat.variables import OUR_PARAMETER, translated
 from penstock.errors import FlowError, UsageError
 from penstock.nearest import hint
-from penstock.parameters import convert
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

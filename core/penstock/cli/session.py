@@ -64,7 +64,7 @@ class Session:
 
     def which_run(self, text: str) -> tuple[str, str]:
         """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""
-        from penstock import keys
+        from penstock.storage import keys
         from penstock.which_run import which_run
 
         parts = text.strip("/").split("/")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from penstock import drawing
 from penstock.amounts import bytes_text, duration_text, moment_text
+from penstock.authoring import drawing
 from penstock.cli.command import Command
 from penstock.cli.failure import shown_file, shown_place
 from penstock.cli.option import Nearest
@@ -23,9 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
     from penstock.client import Task
-    from penstock.graph import Graph
     from penstock.view import Failure, RunView
 
 _MOST_TASKS = 5  # of one failure that are named
@@ -75,7 +75,7 @@ def _tell(data: object, lines: Iterator[str], as_json: bool) -> None:
 
 def _graph(session: Session, file: str) -> Graph:
     """As the imported file declares it; where it can't be imported, as its text says."""
-    from penstock.launch import declare
+    from penstock.running.launch import declare
 
     if not Path(file).exists():
         raise UsageError(f"no file {file}", where=file, hint="flow show FILE   # or: flow show Flow/latest")
@@ -83,7 +83,7 @@ def _graph(session: Session, file: str) -> Graph:
         with declare(file, flow=session.flow) as opened:
             return opened.declaration.graph
     except FlowError as error:
-        from penstock.graph_source import graph_of_source
+        from penstock.authoring.graph_source import graph_of_source
 
         graph = graph_of_source(Path(file).read_text(encoding="utf-8"), file, session.flow)
         where = f"{error.where}: " if error.where else ""

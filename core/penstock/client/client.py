@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import weakref
 
-from penstock import keys, records
-from penstock.artifacts import Artifacts
-from penstock.catalogue import DatastoreCatalogue, flow_names
 from penstock.client.history import History
 from penstock.client.namespace import get_namespace
 from penstock.errors import BackendUnavailable, NotFound, UsageError
 from penstock.nearest import hint
+from penstock.storage import keys, records
+from penstock.storage.artifacts import Artifacts
+from penstock.storage.catalogue import DatastoreCatalogue, flow_names
 from penstock.which_run import which_run
 
 TYPE_CHECKING = False

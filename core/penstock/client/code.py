@@ -6,8 +6,8 @@ import atexit
 import shutil
 import sys
 
-from penstock import archive, keys, records
 from penstock.errors import ChunkDamaged, KeyMissing, NotReadable
+from penstock.storage import archive, keys, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ newer than the catalogue: then the datastore is listed, and only what is new is 
 
 from __future__ import annotations
 
-from penstock import keys, lease, records, tags, view
+from penstock import view
+from penstock.authoring.graph import Graph
 from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing, NotFound
-from penstock.graph import Graph
+from penstock.running import lease
+from penstock.storage import keys, records, tags
 from penstock.values import PARAMETERS_STEP, ROOT_PLACE, RUNNING, SUCCEEDED
 
 TYPE_CHECKING = False

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from penstock.authoring.graph import Graph
     from penstock.client.task import Task
-    from penstock.graph import Graph
     from penstock.values import Record
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.tag_text import tag_text
+from penstock.storage.tag_text import tag_text
 from penstock.user_name import user_name
 
 _chosen: str | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from penstock import keys, records
 from penstock.contracts.logsink import LogStream
+from penstock.storage import keys, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from penstock import tags as run_tags
 from penstock.client.node import Node, moment
 from penstock.client.step import Step
 from penstock.contracts.metadata import TagRow
 from penstock.errors import BackendUnavailable, NotFound, UsageError
 from penstock.nearest import hint
-from penstock.tag_text import tag_texts
+from penstock.storage import tags as run_tags
+from penstock.storage.tag_text import tag_texts
 from penstock.values import SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import os
 import re
 import sys
 
-from penstock import executor_decorators
+from penstock.authoring import executor_decorators
+from penstock.authoring.graph import Graph
 from penstock.errors import FlowError, PenstockError
-from penstock.graph import Graph
 from penstock.nearest import nearest
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from penstock.flow import FlowSpec
+    from penstock.authoring.flow import FlowSpec
 
 
 # Modules whose distribution has another name, and the ones that data scientists import most.
@@ -87,7 +87,7 @@ def _execute(path: str, stem: str) -> ModuleType:
     import importlib.util
     from importlib.machinery import SourceFileLoader
 
-    from penstock.flow import FlowSpec
+    from penstock.authoring.flow import FlowSpec
 
     spec = importlib.util.spec_from_file_location(stem, path, loader=SourceFileLoader(stem, path))
     if spec is None or spec.loader is None:
@@ -114,7 +114,7 @@ def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> 
     where = f"{last.filename}:{last.lineno}" if last is not None else path
     text = _text_of(error)
     if isinstance(error, SyntaxError | UnicodeDecodeError) or (isinstance(error, ValueError) and "null bytes" in text):
-        from penstock.graph_source import syntax_error
+        from penstock.authoring.graph_source import syntax_error
 
         return syntax_error(error, path)
     if isinstance(error, OSError) and last is None:
@@ -174,7 +174,7 @@ def _missing_name(error: BaseException, text: str, names: Mapping[str, Any]) -> 
 
 
 def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
-    from penstock.flow import FlowSpec
+    from penstock.authoring.flow import FlowSpec
 
     flows = {
         name: value
@@ -207,8 +207,8 @@ def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
 
 def graph_of(flow_class: type[FlowSpec]) -> Graph:
     """The graph of a flow, with the decorators of its steps as data. Raises FlowError where the graph can't run."""
-    from penstock.graph_checks import check
-    from penstock.graph_source import graph_of_class
+    from penstock.authoring.graph_checks import check
+    from penstock.authoring.graph_source import graph_of_class
 
     graph = graph_of_class(flow_class)
     for name, step in graph.steps.items():
@@ -220,8 +220,8 @@ def graph_of(flow_class: type[FlowSpec]) -> Graph:
 
 def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], file: str) -> Declaration:
     """The declaration of an imported flow. before: the environment as it was before the import."""
-    from penstock.attempt import parameters_of
-    from penstock.parameters import check_names
+    from penstock.authoring.parameters import check_names
+    from penstock.running.attempt import parameters_of
 
     parameters = list(parameters_of(flow_class).values())
     check_names(parameters)

@@ -12,9 +12,9 @@ import socket
 import sys
 
 from penstock import contracts
-from penstock.attempt import Message, World
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.serve import libc, run_attempt
+from penstock.running.attempt import Message, World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

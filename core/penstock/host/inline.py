@@ -13,12 +13,13 @@ import select
 import sys
 import threading
 
-from penstock import attempt, contracts
-from penstock.attempt import Message, World
-from penstock.context import current
+from penstock import contracts
+from penstock.authoring.context import current
 from penstock.contracts.host import HostEvent, Hosts
 from penstock.contracts.logsink import STDOUT
 from penstock.host.pump import Pump
+from penstock.running import attempt
+from penstock.running.attempt import Message, World
 from penstock.values import SUCCEEDED
 
 TYPE_CHECKING = False
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from penstock.authoring.flow import FlowSpec
+    from penstock.authoring.graph import Graph
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Job
     from penstock.contracts.logsink import LogSink
-    from penstock.flow import FlowSpec
-    from penstock.graph import Graph
 
 
 class InlineHosts(Hosts):

@@ -14,13 +14,15 @@ import signal
 import sys
 import time
 
-from penstock import contracts, executor_decorators, keys, records
-from penstock.attempt import Message
+from penstock import contracts
+from penstock.authoring import executor_decorators
 from penstock.errors import BackendUnavailable
 from penstock.host.declare import graph_of, import_flow
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
-from penstock.plan import NOT_OWNER_EXIT_CODE
+from penstock.running.attempt import Message
+from penstock.running.plan import NOT_OWNER_EXIT_CODE
+from penstock.storage import keys, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,11 +17,13 @@ import socket
 import sys
 import time
 
-from penstock import attempt, contracts, records
-from penstock.attempt import Message, World
+from penstock import contracts
 from penstock.errors import BackendError
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
+from penstock.running import attempt
+from penstock.running.attempt import Message, World
+from penstock.storage import records
 from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
 
 TYPE_CHECKING = False
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from penstock.authoring.flow import FlowSpec
+    from penstock.authoring.graph import Graph
     from penstock.contracts.logsink import LogSink
-    from penstock.flow import FlowSpec
-    from penstock.graph import Graph
 
 KILL_AFTER_TIMEOUT_S = 30.0  # the attempt raises by its own timer first; the platform's limit lies 60 s after this
 TERMINATE_GRACE_S = 2.0

@@ -27,9 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import archive, contracts, keys, records
-from penstock.artifacts import Artifacts
-from penstock.attempt import Message
+from penstock import contracts
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Mount, RunInfo
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
@@ -37,8 +35,11 @@ from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
 from penstock.host.process import declared
-from penstock.jobs import Wake
-from penstock.scheduler import job_name
+from penstock.running.attempt import Message
+from penstock.running.jobs import Wake
+from penstock.running.scheduler import job_name
+from penstock.storage import archive, keys, records
+from penstock.storage.artifacts import Artifacts
 from penstock.values import FAILED, SUCCEEDED, Record, run_id
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ class Bench:
         target = f"{type(self.datastore).__module__}:{type(self.datastore).__qualname__}"
         return {
             "datastore": {"target": target, "options": json.loads(json.dumps(self.datastore.options()))},
-            "logging": {"target": "penstock.logs:DatastoreLogSink", "options": {}},
+            "logging": {"target": "penstock.storage.logs:DatastoreLogSink", "options": {}},
             "run": self.run,
             "facts": {"username": "suite", "namespace": "user:suite", "origin_run_id": None, "tags": []},
         }

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from penstock import contracts, keys, records, tags
-from penstock.catalogue import rebuild
+from penstock import contracts
 from penstock.contracts.datastore import Datastore
 from penstock.contracts.metadata import AttemptRow, MetadataStore, RunRow, TagRow
 from penstock.contracts.reach import Reach
+from penstock.storage import keys, records, tags
+from penstock.storage.catalogue import rebuild
 from penstock.testing.children import Victim, in_children
 from penstock.testing.datastore_suite import reopened
 from penstock.values import FAILED, LOST, SUCCEEDED, Record

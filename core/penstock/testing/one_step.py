@@ -28,16 +28,18 @@ import json
 import os
 import sys
 
-from penstock import attempt, decorators, keys, records
-from penstock.artifacts import Artifacts
-from penstock.attempt import Message, World, parameters_of
-from penstock.context import current
+from penstock.authoring import decorators
+from penstock.authoring.context import current
+from penstock.authoring.flow import constants_of
+from penstock.authoring.graph import FANS
+from penstock.authoring.parameters import convert
 from penstock.errors import UsageError
-from penstock.flow import constants_of
-from penstock.graph import FANS
 from penstock.host.declare import graph_of
 from penstock.nearest import hint
-from penstock.parameters import convert
+from penstock.running import attempt
+from penstock.running.attempt import Message, World, parameters_of
+from penstock.storage import keys, records
+from penstock.storage.artifacts import Artifacts
 from penstock.testing.memory_datastore import MemoryDatastore
 from penstock.user_name import user_name
 from penstock.values import FOREACH_ITEMS, PARAMETERS_STEP, SUCCEEDED, Record
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, TextIO
 
-    from penstock.flow import FlowSpec
-    from penstock.graph import Graph, Step
+    from penstock.authoring.flow import FlowSpec
+    from penstock.authoring.graph import Graph, Step
 
     Artifact = Mapping[str, Any]  # name -> value
     Inputs = Sequence[Artifact] | Mapping[str, Artifact | Sequence[Artifact]]

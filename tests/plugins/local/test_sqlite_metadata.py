@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.catalogue import rebuild
 from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock.storage.catalogue import rebuild
 from penstock.testing import MemoryDatastore, MetadataSuite
 from penstock.testing.children import in_children
 from penstock.testing.metadata_suite import attempt_row, put_objects, run_rows

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from penstock import keys, records, tags
-from penstock.artifacts import Artifacts
+from penstock.authoring.graph_source import graph_of_source
 from penstock.client import Client
 from penstock.contracts.metadata import AttemptRow, RunRow, TagRow
-from penstock.graph_source import graph_of_source
-from penstock.lease import Lease
+from penstock.running.lease import Lease
+from penstock.storage import keys, records, tags
+from penstock.storage.artifacts import Artifacts
 from penstock.values import FOREACH_ITEMS, SUCCEEDED, Record, Transition
 from penstock_local.file_datastore import FileDatastore
 from penstock_local.file_logsink import FileLogSink

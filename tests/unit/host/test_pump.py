@@ -10,7 +10,7 @@ import pytest
 from penstock.contracts.logsink import LogStream
 from penstock.errors import BackendUnavailable
 from penstock.host.pump import IN_RECORD_BYTES, StreamPump
-from penstock.logs import DatastoreLogSink
+from penstock.storage.logs import DatastoreLogSink
 from tests.unit.dict_datastore import DictDatastore
 
 STREAM = LogStream("F", "r", "s", "0", 0, "stdout")

@@ -1,0 +1,1 @@
+"""A run, from its launch to its outcome: what is decided, who drives, where each attempt goes."""

@@ -1,0 +1,477 @@
+"""One attempt at a task, in the process that runs the user's code: restore, run the body, store, claim the record.
+
+The moments of an attempt:
+
+    restore    the parents' records give the artifacts that the body sees, each loaded when first read
+    body       the user's step, inside its decorators (`timeout`, `catch`)
+    store      what the body left on `self` becomes chunks; what it only read, or never touched, keeps its row
+    drain      the outlet says what was printed so far, so that short output can ride in the record
+    claim      the record is put exclusively: this is the commit
+
+It runs the same in a fork of a host, in a fresh interpreter and in the scheduler's own process (`--executor=inline`).
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+
+from penstock.authoring.context import Parallel, current
+from penstock.authoring.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
+from penstock.authoring.parameters import Parameter, ParameterContext
+from penstock.errors import ArtifactError, FlowError, KeyMissing, PenstockError
+from penstock.storage import keys, records
+from penstock.storage.artifacts import Artifacts
+from penstock.values import (
+    FAILED,
+    FOREACH_ITEMS,
+    PARAMETERS_STEP,
+    SUCCEEDED,
+    CaughtError,
+    Record,
+    Transition,
+    place_index,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from penstock.authoring.graph import Graph, Step
+    from penstock.contracts.datastore import Datastore
+
+    Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
+    Drain = Callable[[], tuple[Output, Output]]
+
+_UNCHANGEABLE = (int, float, str, bytes, bool, complex, type(None))
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class Message:
+    """What the scheduler says of an attempt. One line of JSON on its way.
+    `constants`, `parents`... are keys of records.
+
+    parents: the one record that a step reads, or none; inputs: the bundle that a join reads; split: the record of a
+    foreach over nothing, whose join has no inputs. given: parameters as typed, for the attempt of `_parameters`.
+    last: no further attempt follows a failure. handler: why the body is not run but only the handler of `@catch`.
+    timeout_s: after how long the host ends the attempt by force.
+    """
+
+    __slots__ = (
+        "attempt", "constants", "given", "handler", "inputs", "last", "parents", "place", "split", "step", "timeout_s",
+        "token",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        step: str,
+        place: str,
+        attempt: int,
+        token: str,
+        constants: str | None = None,
+        parents: tuple[str, ...] = (),
+        inputs: str | None = None,
+        split: str | None = None,
+        given: Mapping[str, str] | None = None,
+        last: bool = True,
+        handler: str | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self.step, self.place, self.attempt, self.token = step, place, attempt, token
+        self.constants, self.parents, self.inputs, self.split = constants, tuple(parents), inputs, split
+        self.given, self.last, self.handler, self.timeout_s = given, last, handler, timeout_s
+
+    def data(self) -> dict[str, Any]:
+        """As JSON, without what is empty."""
+        full = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in full.items() if value not in (None, (), {})}
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Message:
+        """The inverse of `data`."""
+        return cls(**data)
+
+
+class World:
+    """What all attempts of a host share: the flow's class, its graph, the store, and facts of the run.
+
+    facts: `username`, `tags`, `origin_run_id`, `namespace`, as `current` shows them.
+    """
+
+    def __init__(
+        self, *, flow_class: type[FlowSpec], graph: Graph, datastore: Datastore, run: str, facts: Mapping[str, Any]
+    ) -> None:
+        self.flow_class, self.graph, self.datastore = flow_class, graph, datastore
+        self.flow, self.run, self.facts = graph.name, run, facts
+        self._constants: tuple[str, Record] | None = None
+        self._parent: tuple[str, Record | None] = ("", None)
+
+    def constants(self, key: str) -> Record:
+        """The record of `_parameters`. Read once a host: every attempt forked later has it already."""
+        if self._constants is None or self._constants[0] != key:
+            self._constants = (key, records.read_record(self.datastore, key))
+        return self._constants[1]
+
+    def parent(self, key: str) -> Record:
+        """The record that a step reads, from what `foresee` has read where it did."""
+        known, record = self._parent
+        return record if record is not None and known == key else records.read_record(self.datastore, key)
+
+    def foresee(self, message: Message) -> None:
+        """Before a fork: read what this attempt and the next ones need alike, so that not each has to read it again.
+
+        That is the parent's record from its second child on: the tasks of a foreach come one after another.
+        """
+        if message.constants:
+            self.constants(message.constants)
+        if len(message.parents) == 1:
+            (key,) = message.parents
+            known, record = self._parent
+            self._parent = (key, None) if known != key else (key, record or records.read_record(self.datastore, key))
+
+
+class Task:
+    """The attempt, as decorators of the step see it."""
+
+    def __init__(self, world: World, message: Message, flow: FlowSpec) -> None:
+        self.step, self.attempt, self.last_attempt = message.step, message.attempt, message.last
+        self.handler = message.handler
+        self.flow = flow
+        self.caught = False
+
+
+def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -> Record:
+    """Run one attempt to its end and return the record that stands. Never raises for a fault of the user's code.
+
+    raises: let what the user's code raises pass, and claim nothing then (`penstock.testing.run_step`).
+    """
+    started_s = time.time()
+    artifacts = Artifacts(world.datastore)
+    record = Record(
+        flow=world.flow, run=world.run, step=message.step, place=message.place, attempt=message.attempt,
+        outcome=FAILED, token=message.token, started_s=started_s, parents=message.parents or _split_of(message),
+        inputs=message.inputs, handler=message.handler is not None, host=_host_name(), pid=os.getpid(),
+    )  # fmt: skip
+    try:
+        if message.step == PARAMETERS_STEP:
+            _run_parameters(message, world, artifacts, record)
+        else:
+            _run_step(message, world, artifacts, record)
+        record.outcome = SUCCEEDED
+    except BaseException as error:  # the user's code may raise anything, SystemExit and KeyboardInterrupt included
+        if raises:
+            raise
+        record.exception = describe(error)
+        record.transition = None
+        _print_error(error, record.exception)
+    record.ended_s = time.time()
+    record.cpu_s, record.peak_bytes = _usage()
+    record.stdout, record.stderr = drain()
+    return records.claim_record(world.datastore, record)[1]
+
+
+def _split_of(message: Message) -> tuple[str, ...]:
+    return (message.split,) if message.split else ()
+
+
+# ---------------------------------------------------------------------------------------------- restore
+
+
+def _run_step(message: Message, world: World, artifacts: Artifacts, record: Record) -> None:
+    step = world.graph.steps[message.step]
+    binding = _restore(message, world, step, artifacts, record)
+    flow = bind(world.flow_class, binding)
+    _set_current(message, world, step, binding)
+    task = Task(world, message, flow)
+    error: BaseException | None = None
+    try:
+        _call(step, task, binding, world)
+    except BaseException as caught:  # noqa: BLE001 - see above; what the body set is stored first
+        error = caught
+    record.caught = task.caught
+    try:
+        if error is None:
+            record.transition = _transition(step, binding, artifacts, record, caught=task.caught).data()
+        record.artifacts = {**_stored(flow, binding, artifacts, lenient=error is not None), **record.artifacts}
+    except ArtifactError as refusal:
+        if error is None:
+            refusal.where = refusal.where or f"{step.file}:{step.next_line}"  # no frame tells it
+            raise
+    if error is not None:
+        raise error
+    if any("python" in row for row in record.artifacts.values()):
+        record.python = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _restore(message: Message, world: World, step: Step, artifacts: Artifacts, record: Record) -> Binding:
+    constants = _constants_reader(message, world)
+    inputs: Inputs | None = None
+    rows: Mapping[str, Any] = {}
+    if step.is_join:
+        parents, split = _join_records(message, world)
+        made = [Input(one.step, _visible(one.artifacts), constants, artifacts.load) for one in parents]
+        inputs = Inputs(made, None if split is None else _visible(split.artifacts))
+        stack = (parents[0] if split is None else split).stack[: step.depth]
+    elif message.parents:
+        parent = world.parent(message.parents[0])
+        rows, stack = _visible(parent.artifacts), parent.stack
+        if parent.transition is not None and parent.transition["kind"] in ("foreach", "parallel"):
+            stack = (*stack, _frame(parent, place_index(message.place)))
+    else:
+        stack = ()
+    record.stack = tuple(stack)
+    return Binding(
+        step=step,
+        graph=world.graph,
+        rows=rows,
+        constants=constants,
+        load=artifacts.load,
+        frozen=[*parameters_of(world.flow_class), *constants_of(world.flow_class)],
+        frames=[_foreach_frame(frame, artifacts) for frame in stack],
+        inputs=inputs,
+    )
+
+
+def _constants_reader(message: Message, world: World) -> Callable[[], Mapping[str, Any]]:
+    key = message.constants
+    return (lambda: world.constants(key).artifacts) if key else dict
+
+
+def _join_records(message: Message, world: World) -> tuple[list[Record], Record | None]:
+    if message.inputs is not None:
+        return list(records.decode_bundle(world.datastore.get(message.inputs), message.inputs)), None
+    if message.split is None:
+        raise KeyMissing(keys.inputs(world.flow, world.run, message.step, message.place))
+    return [], records.read_record(world.datastore, message.split)
+
+
+def _visible(rows: Mapping[str, Any]) -> Mapping[str, Any]:
+    if FOREACH_ITEMS not in rows:
+        return rows
+    return {name: row for name, row in rows.items() if name != FOREACH_ITEMS}
+
+
+def _frame(split: Record, index: int) -> dict[str, Any]:
+    transition = Transition.of(split.transition or {})
+    return {
+        "step": split.step,
+        "var": transition.var,
+        "index": index,
+        "width": transition.width,
+        "items": split.artifacts[FOREACH_ITEMS],
+    }
+
+
+def _foreach_frame(frame: Mapping[str, Any], artifacts: Artifacts) -> ForeachFrame:
+    return ForeachFrame(
+        frame["step"],
+        frame["var"],
+        frame["index"],
+        frame["width"],
+        lambda: artifacts.load_item(frame["items"], frame["index"]),
+    )
+
+
+def _set_current(message: Message, world: World, step: Step, binding: Binding) -> None:
+    nodes = {}
+    if step.parallel_step and binding.frames:
+        nodes["parallel"] = Parallel(binding.frames[-1].width, place_index(message.place))
+    current._set(
+        flow_name=world.flow,
+        run_id=world.run,
+        step_name=message.step,
+        task_id=message.place,
+        retry_count=message.attempt,
+        parameter_names=list(parameters_of(world.flow_class)),
+        graph=world.graph,
+        **nodes,
+        **world.facts,
+    )
+
+
+# ------------------------------------------------------------------------------------------------- body
+
+
+def _call(step: Step, task: Task, binding: Binding, world: World) -> None:
+    function = getattr(world.flow_class, step.name)
+
+    def body() -> None:
+        if task.handler is not None:
+            from penstock.authoring.decorators import FailureHandledByCatch
+
+            raise FailureHandledByCatch(task.handler)
+        if step.is_join:
+            function(task.flow, binding.inputs)
+        else:
+            function(task.flow)
+
+    call = body
+    for decorator in getattr(function, "__penstock_decorators__", ()):
+        call = _around(decorator, task, call)
+    call()
+
+
+def _around(decorator: Any, task: Task, inner: Callable[[], None]) -> Callable[[], None]:
+    return lambda: decorator.around(task, inner)
+
+
+def _transition(step: Step, binding: Binding, artifacts: Artifacts, record: Record, *, caught: bool) -> Transition:
+    following = binding.following
+    if step.kind == "end":
+        return Transition("end")
+    if following is None:
+        if caught and step.kind in ("linear", "split"):
+            return Transition(step.kind, step.to)
+        raise FlowError(
+            f"step {step.name!r} ended without self.next",
+            where=f"{step.file}:{step.line}",
+            hint=f"end it with self.next(self.{step.to[0] if step.to else 'end'})",
+        )
+    if following.kind in ("foreach", "parallel"):
+        row, following.width = artifacts.store_items(binding.items or ())
+        record.artifacts[FOREACH_ITEMS] = row
+    return following
+
+
+# ------------------------------------------------------------------------------------------------ store
+
+
+def _stored(flow: FlowSpec, binding: Binding, artifacts: Artifacts, *, lenient: bool) -> dict[str, Any]:
+    """Rows of everything that the next step sees. lenient: after an exception, what can't be stored is left out."""
+    kept = {name: row for name, row in binding.rows.items() if name not in binding.deleted}
+    kept.update(binding.adopted)
+    consumed = binding.following.var if binding.following is not None and binding.items is not None else None
+    for name, value in assigned(flow).items():
+        before = binding.loaded.get(name)
+        if before is not None and before[1] is value:
+            row = before[0]
+            if name not in kept:
+                continue  # a parameter or constant that was read
+            if not isinstance(value, _UNCHANGEABLE):
+                row = artifacts.store_again(name, value, row)
+            kept[name] = row
+            continue
+        if name == consumed and hasattr(value, "__next__"):
+            kept.pop(name, None)  # a generator: its items are stored, itself it is used up
+            continue
+        try:
+            kept[name] = artifacts.store(name, value)
+        except ArtifactError:
+            if not lenient:
+                raise
+            kept.pop(name, None)
+    return kept
+
+
+# ------------------------------------------------------------------------------------------- parameters
+
+
+def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
+    """Parameters of a flow by the name of their attribute, in the order of their declaration; subclasses win."""
+    found: dict[str, Parameter] = {}
+    for cls in reversed(flow_class.__mro__):
+        for name, value in vars(cls).items():
+            if isinstance(value, Parameter):
+                found[name] = value
+            else:
+                found.pop(name, None)
+    return found
+
+
+def _run_parameters(message: Message, world: World, artifacts: Artifacts, record: Record) -> None:
+    given = message.given or {}
+    current._set(flow_name=world.flow, run_id=world.run, step_name=message.step, task_id=message.place, **world.facts)
+    for attribute, value in constants_of(world.flow_class).items():
+        try:
+            record.artifacts[attribute] = artifacts.store(attribute, value)
+        except ArtifactError:
+            continue  # a module, a lock ...: readable from the class in every step, but nothing that can be kept
+    for attribute, parameter in parameters_of(world.flow_class).items():
+        context = ParameterContext(
+            flow_name=world.flow, user_name=world.facts.get("username", ""), parameter_name=parameter.name, configs={}
+        )
+        value = parameter.value(given.get(parameter.name), context)
+        record.artifacts[attribute] = artifacts.store(attribute, value)
+    record.transition = Transition("linear", [world.graph.start]).data()
+
+
+# -------------------------------------------------------------------------------------------- exceptions
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as data: never raises, whatever the user's class does in its own methods."""
+    import traceback
+
+    cls = type(error)
+    dotted = cls.__qualname__ if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}.{cls.__qualname__}"
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - a method of the user's class
+        message = f"<{cls.__qualname__} whose str() raises {type(broken).__name__}>"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDER)]
+    described: dict[str, Any] = {"type": dotted, "message": message}
+    if frames:
+        last = next((frame for frame in reversed(frames) if not _of_library(frame.filename)), frames[-1])
+        described.update(file=last.filename, line=last.lineno, source=(last.line or "").strip())
+    if isinstance(error, PenstockError):
+        described.update({name: value for name, value in (("hint", error.hint), ("where", error.where)) if value})
+    described["traceback"] = "".join(_traceback(error, frames, dotted, message))
+    return described
+
+
+def _of_library(file: str) -> bool:
+    """Whether a frame is not the user's: the line to look at is the last one of theirs."""
+    return file.startswith(("<frozen ", _LIBRARY)) or f"{os.sep}site-packages{os.sep}" in file
+
+
+def _traceback(error: BaseException, frames: list[Any], dotted: str, message: str) -> list[str]:
+    import traceback
+
+    lines = []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and not isinstance(error, PenstockError):
+        link = "The above exception was the direct cause of" if error.__cause__ else "During its handling came"
+        lines += [describe(cause)["traceback"], f"\n{link}:\n\n"]
+    if frames:
+        lines += ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
+    lines.append(f"{dotted}: {message}\n" if message else f"{dotted}\n")
+    return lines
+
+
+def _print_error(error: BaseException, described: Mapping[str, Any]) -> None:
+    """Tell the user in the task's own standard error; for an error of ours its message, not its frames."""
+    text = str(described["traceback"])
+    if isinstance(error, PenstockError):
+        where = f"{error.where}: " if error.where else ""
+        text = f"{where}{described['type'].rpartition('.')[2]}: {described['message']}\n"
+        text += f"  {error.hint}\n" if error.hint else ""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # the user's code closed it; the record has the text
+
+
+def caught_error(error: BaseException, step: str) -> CaughtError:
+    """What `@catch` keeps of an exception."""
+    described = describe(error)
+    return CaughtError(described["type"], described["message"], step, described["traceback"])
+
+
+# ------------------------------------------------------------------------------------------------- facts
+
+
+def _usage() -> tuple[float, int]:
+    """CPU seconds and largest resident memory in bytes, of this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux, bytes on macOS
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+
+
+def _host_name() -> str:
+    return os.uname().nodename

@@ -1,0 +1,85 @@
+"""End a run from anywhere: ask its driver, or where none lives take its place and end what it left."""
+
+from __future__ import annotations
+
+import time
+
+from penstock.authoring.graph import Graph
+from penstock.contracts.executor import RunInfo
+from penstock.errors import RunFailed, UsageError
+from penstock.running import lease, plan
+from penstock.running.continuation import read_header
+from penstock.running.driver import end_run
+from penstock.running.launch import records_of, standing_of
+from penstock.running.lease import Lease
+from penstock.running.placement import step_plans
+from penstock.running.scheduler import job_name, known_of
+from penstock.storage import keys, records
+from penstock.user_name import user_name
+from penstock.values import CANCELLED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.home import Home
+
+CANCEL_WAIT_S = 30.0
+
+
+def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> str:
+    """End a run from anywhere; returns the outcome that stands. Raises UsageError when it has ended.
+
+    note: takes remarks for the user.
+    """
+    datastore = home.datastore
+    read_header(datastore, flow, run)
+    ended = records.read(datastore, keys.run_outcome(flow, run))
+    if ended is not None:
+        raise UsageError(f"{flow}/{run} has ended: {ended['outcome']}", hint=f"flow runs {flow}")
+    wish = {"token": records.new_token(), "user": user_name(), "since_s": time.time()}
+    datastore.put(keys.cancel(flow, run), records.encode("cancel", wish))
+    until = time.monotonic() + CANCEL_WAIT_S
+    state = lease.state(datastore, flow, run)
+    lease.wake_driver(datastore, flow, run, state)  # once: a second signal would cut it off in the middle
+    while state.alive and time.monotonic() < until:
+        ended = records.read(datastore, keys.run_outcome(flow, run))
+        if ended is not None:
+            return str(ended["outcome"])
+        time.sleep(0.1)
+        state = lease.state(datastore, flow, run)
+    ended = records.read(datastore, keys.run_outcome(flow, run))
+    if ended is not None:
+        return str(ended["outcome"])
+    if state.alive:
+        raise RunFailed(
+            f"{flow}/{run} was asked to end; its driver ({state}) has not answered yet",
+            hint=f"flow runs {flow}   # it obeys at its next beat",
+        )
+    return _cancel_orphaned(home, flow, run, note)
+
+
+def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None]) -> str:
+    """Nobody drives it: take the lease, cancel the jobs that may still run elsewhere, say the outcome."""
+    own = Lease(home.datastore, flow, run, user_name())
+    own.take()
+    try:
+        header = read_header(home.datastore, flow, run)
+        graph, found = Graph.of(header["graph"]), records_of(home.datastore, flow, run)
+        _, past = known_of(found)
+        names = [
+            job_name(flow, run, *ready.task, past[ready.task].total if ready.task in past else 0)
+            for ready in plan.taken(graph, standing_of(found))[1]
+        ]
+        wishes = {step: (name, options) for step, (name, options) in header["executor_for"].items()}
+        steps = step_plans(graph, home, wishes)
+        info = RunInfo(flow=flow, run=run, user=header["user"])
+        for name in {step.executor for step in steps.values()}:
+            if home.executor_class(name).starts_once:
+                continue
+            executor = home.executor(name, info, home.settings.options("executor", name))
+            executor.cancel(list(executor.adopt(names).values()))
+            executor.close()
+        return end_run(home, header, CANCELLED, own.token, "cancelled from outside", note)
+    finally:
+        own.release()

@@ -1,0 +1,94 @@
+"""Go on with a run after its scheduler died: the same run, its archived code, whatever its records say is done."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+
+from penstock.errors import NotFound, UsageError
+from penstock.running.driver import Driver, Wishes
+from penstock.running.launch import declare, records_of
+from penstock.running.lease import Lease
+from penstock.running.placement import step_plans
+from penstock.running.scheduler import known_of
+from penstock.storage import archive, keys, records
+from penstock.user_name import user_name
+from penstock.values import Pathspec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from penstock.contracts.datastore import Datastore
+    from penstock.home import Home
+    from penstock.running.driver import Console, RunResult
+
+
+def read_header(datastore: Datastore, flow: str, run: str) -> dict[str, Any]:
+    """The header of a run. Raises NotFound."""
+    header = records.read(datastore, keys.run_header(flow, run))
+    if header is None:
+        raise NotFound(f"{flow}/{run} has no readable header in {datastore.label}", hint=f"flow runs {flow}")
+    return header
+
+
+def continue_run(
+    home: Home, flow: str, run: str, console: Console, *, takeover: bool = False, max_workers: int | None = None
+) -> RunResult:
+    """Go on with a run whose scheduler died, with its archived code.
+
+    home: opened with the run's recorded settings (`read_header` has them).
+    Raises UsageError when it has ended, RunDriven when somebody drives it.
+    """
+    datastore = home.datastore
+    header = read_header(datastore, flow, run)
+    _refuse_ended(datastore, header)
+    own = Lease(datastore, flow, run, user_name())
+    own.take(takeover=takeover)
+    try:
+        _refuse_ended(datastore, header)  # while this one waited for the lock
+    except UsageError:
+        own.release()
+        raise
+    folder = archive.private_folder(archive.get(datastore, header["code"]), "penstock-continue-")
+    try:
+        file = os.path.join(folder, os.path.basename(header["file"]))
+        if _differs(file, header["file"]):
+            console.note(f"{header['file']} has changed since; the run goes on with the code that it began with")
+        wishes = Wishes(
+            tags=header["tags"],
+            max_workers=max_workers or header["max_workers"],
+            max_num_splits=header.get("max_num_splits"),
+            on_failure=header["on_failure"],
+            executor_for={step: (name, options) for step, (name, options) in header["executor_for"].items()},
+        )
+        with declare(file, flow=flow) as opened:
+            steps = step_plans(opened.declaration.graph, home, wishes.executor_for)
+            driver = Driver(home, opened.declaration, steps, wishes, console)
+            known, past = known_of(records_of(datastore, flow, run))
+            console.started(Pathspec(flow, run), home.settings.executor, datastore.label)
+            return driver.drive(own, header, opened.host, known=known, past=past, continues=True)
+    finally:
+        own.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_ended(datastore: Datastore, header: Mapping[str, Any]) -> None:
+    flow, run = header["flow"], header["run"]
+    ended = records.read(datastore, keys.run_outcome(flow, run))
+    if ended is not None:
+        file = shlex.quote(header["file"])
+        raise UsageError(
+            f"{flow}/{run} has ended: {ended['outcome']}", hint=f"flow resume {file} --origin-run-id={run}"
+        )
+
+
+def _differs(archived: str, file: str) -> bool:
+    try:
+        with open(archived, "rb") as one, open(file, "rb") as other:
+            return one.read() != other.read()
+    except OSError:
+        return True
+

@@ -1,0 +1,355 @@
+"""One scheduler's work on one run: header, hosts, executors, the loop, the outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+from penstock.contracts.executor import RunInfo
+from penstock.contracts.metadata import RunRow, TagRow
+from penstock.contracts.reach import Reach
+from penstock.errors import BackendUnavailable, RunDriven
+from penstock.host.declare import graph_of, import_flow
+from penstock.host.inline import InlineHosts
+from penstock.host.pool import HostPool
+from penstock.running import lease
+from penstock.running.jobs import JobsElsewhere, JobsHere, Wake
+from penstock.running.scheduler import FINISH, Scheduler
+from penstock.storage import archive, keys, records, tags
+from penstock.storage.catalogue import rebuild, write_index
+from penstock.user_name import user_name
+from penstock.values import CANCELLED, SUCCEEDED, Pathspec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from penstock.contracts.executor import Executor
+    from penstock.contracts.host import Hosts
+    from penstock.contracts.metadata import Row
+    from penstock.home import Home
+    from penstock.host.declare import Declaration
+    from penstock.host.process import HostProcess
+    from penstock.running import plan
+    from penstock.running.jobs import Jobs
+    from penstock.running.lease import Lease
+    from penstock.running.placement import ExecutorFor, StepPlan
+    from penstock.running.scheduler import At
+    from penstock.running.scheduler import Console as LoopConsole
+
+    class Console(LoopConsole, Protocol):
+        """What a run tells people, beside what the loop does."""
+
+        def started(self, pathspec: Pathspec, executor: str, where: str) -> None: ...
+        def run_ended(self, result: RunResult) -> None: ...
+
+
+EXIT_CODES = {SUCCEEDED: 0, CANCELLED: 130}
+
+
+class RunResult:
+    """How a run ended. failed: tasks without success; counts: attempts by outcome; reused: tasks taken over; begun: its
+    parameters are known, so that a resumed run can go on from them."""
+
+    __slots__ = ("begun", "counts", "exit_code", "failed", "file", "flow", "outcome", "reused", "run", "wall_s")
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        run: str,
+        outcome: str,
+        failed: Sequence[Pathspec],
+        counts: Mapping[str, int],
+        reused: int,
+        begun: bool,
+        wall_s: float,
+        file: str,
+        exit_code: int,
+    ) -> None:
+        self.flow, self.run, self.outcome, self.failed, self.file = flow, run, outcome, tuple(failed), file
+        self.begun = begun
+        self.counts, self.reused, self.wall_s, self.exit_code = dict(counts), reused, wall_s, exit_code
+
+
+class Wishes:
+    """What the user asks of a run beside its parameters; the options of `flow run`, as values.
+
+    executor_for: step (or `*`) -> (executor, options). run_id_file: gets the bare id before the first task starts.
+    """
+
+    __slots__ = ("executor_for", "max_num_splits", "max_workers", "on_failure", "run_id_file", "tags")
+
+    def __init__(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        run_id_file: str | None = None,
+        max_workers: int | None = None,
+        max_num_splits: int | None = None,
+        on_failure: str = FINISH,
+        executor_for: ExecutorFor | None = None,
+    ) -> None:
+        self.tags, self.run_id_file, self.max_workers = tuple(tags), run_id_file, max_workers
+        self.max_num_splits = max_num_splits or 1_000_000
+        self.on_failure, self.executor_for = on_failure, dict(executor_for or {})
+
+
+class Driver:
+    """One scheduler's work on one run: header, hosts, loop, outcome."""
+
+    def __init__(
+        self,
+        home: Home,
+        declaration: Declaration,
+        steps: Mapping[str, StepPlan],
+        wishes: Wishes,
+        console: Console,
+    ) -> None:
+        self.home, self.declaration, self.steps = home, declaration, steps
+        self.wishes, self.console = wishes, console
+        self._signals: list[int] = []
+
+    def header(self, parameters: Mapping[str, str], origin: str | None, git: dict[str, Any] | None) -> dict[str, Any]:
+        """Who runs what, since when, with which code and settings: all that a reader or `continue` needs to know."""
+        declaration, datastore = self.declaration, self.home.datastore
+        elsewhere = any(not self.home.executor_class(s.executor).uses_hosts for s in self.steps.values())
+        files = archive.code_elsewhere if elsewhere else lambda file: archive.code_here(file, declaration.modules)
+        user = user_name()
+        return {
+            "flow": declaration.flow,
+            "run": "",
+            "token": records.new_token(),
+            "user": user,
+            "started_s": time.time(),
+            "file": declaration.file,
+            "code": archive.put(datastore, archive.pack(files(declaration.file))),
+            "graph": declaration.graph.data(),
+            "parameters": dict(parameters),
+            "tags": list(self.wishes.tags),
+            "system_tags": [f"user:{user}", f"python:{sys.version_info.major}.{sys.version_info.minor}"],
+            "origin": origin,
+            "settings": self.home.settings.data(),
+            "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
+            "on_failure": self.wishes.on_failure,
+            "max_workers": self.wishes.max_workers,
+            "max_num_splits": self.wishes.max_num_splits,
+            "git": git,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "packages": declaration.packages,
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "argv": sys.argv,
+        }
+
+    def announce(self, header: Mapping[str, Any]) -> None:
+        """Tags, the catalogue's row of the run, and the first line that the user reads."""
+        flow, run = header["flow"], header["run"]
+        tags.add_tags(self.home.datastore, flow, run, header["tags"])
+        raw = records.encode("run", header)
+        rows: list[Any] = [RunRow(flow=flow, run=run, started_s=header["started_s"], header=raw)]
+        rows += [TagRow(flow=flow, run=run, tag=tag) for tag in header["tags"]]
+        rows += [TagRow(flow=flow, run=run, tag=tag, system=True) for tag in header["system_tags"]]
+        keep_rows(self.home, rows, self.console.note)
+        self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
+
+    def drive(
+        self,
+        own: Lease,
+        header: Mapping[str, Any],
+        host: HostProcess,
+        *,
+        known: Mapping[tuple[str, str], str],
+        past: Mapping[tuple[str, str], plan.Past],
+        awaited: Mapping[tuple[str, str], At] | None = None,
+        continues: bool = False,
+    ) -> RunResult:
+        """From the lease to the outcome."""
+        began = time.monotonic()
+        flow, run = header["flow"], header["run"]
+        opened = self._opened(header)
+        names = {step.executor for step in self.steps.values()}
+        wake = Wake()
+        hosts = self._hosts(names, host, opened, own, wake)
+        info = RunInfo(flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note)
+        observers = self.home.observers(self.console.note)
+        observers.run_started(flow, run, header)
+        settings = self.home.settings
+        executors = {name: self.home.executor(name, info, settings.options("executor", name)) for name in names}
+        own_width = max(executor.max_workers for executor in executors.values())
+        jobs: dict[str, Jobs] = {
+            name: JobsHere(executor) if executor.uses_hosts else JobsElsewhere(executor, wake.call)
+            for name, executor in executors.items()
+        }
+        scheduler = Scheduler(
+            graph=self.declaration.graph,
+            run=run,
+            datastore=self.home.datastore,
+            metadata=self.home.metadata,
+            logging=self.home.logging,
+            observers=observers,
+            jobs=jobs,
+            wake=wake,
+            steps=self.steps,
+            lease=own,
+            console=self.console,
+            max_workers=self.wishes.max_workers or settings.max_workers or own_width,
+            on_failure=self.wishes.on_failure,
+            max_num_splits=self.wishes.max_num_splits,
+            given=header["parameters"],
+            known=known,
+            past=past,
+            awaited=awaited,
+            command=self._command(executors, opened, header),
+            on_parameters=lambda: self._write_run_id(run),
+            continues=continues,
+        )
+        self._hosts_by_name = scheduler.names
+        try:
+            with self._heed_signals(scheduler, hosts):
+                outcome = scheduler.loop()
+        finally:
+            for one in jobs.values():
+                one.close()
+            hosts.close()
+            wake.close()
+        if scheduler.superseded:
+            raise RunDriven(
+                f"{flow}/{run} is driven by {lease.state(self.home.datastore, flow, run)}; this scheduler stops",
+                hint=f"flow show {flow}/{run}",
+            )
+        result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
+        observers.run_finished(flow, run, result.outcome)
+        observers.close()
+        return result
+
+    def _opened(self, header: Mapping[str, Any]) -> dict[str, Any]:
+        """What a host must know beside an attempt's own message."""
+        datastore, logging = self.home.target("datastore"), self.home.target("logging")
+        return {
+            "datastore": {"target": datastore[0], "options": datastore[1]},
+            "logging": {"target": logging[0], "options": logging[1]},
+            "run": header["run"],
+            "facts": {
+                "username": header["user"],
+                "namespace": f"user:{header['user']}",
+                "origin_run_id": header["origin"],
+                "tags": header["tags"],
+            },
+        }
+
+    def _hosts(
+        self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake
+    ) -> InlineHosts | HostPool:
+        if any(self.home.executor_class(name).in_process for name in names):
+            flow_class = import_flow(self.declaration.file, self.declaration.flow)
+            graph = graph_of(flow_class)
+            return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
+        return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
+
+    def _show(self, name: str, stream: str, data: bytes) -> None:
+        at = self._hosts_by_name(name)
+        if at is not None:
+            self.console.output(*at, stream, data)
+
+    def _command(
+        self, executors: Mapping[str, Executor], opened: Mapping[str, Any], header: Mapping[str, Any]
+    ) -> Callable[[str], tuple[str, ...]] | None:
+        """How a job elsewhere is started, where there is one."""
+        if all(executor.uses_hosts for executor in executors.values()):
+            return None
+        datastore = self.home.datastore
+        packages = {*datastore.packages(), opened["logging"]["target"].partition(".")[0]}
+        launch = {
+            "runtime": archive.put(datastore, archive.pack(archive.runtime(packages))),
+            "code": header["code"],
+            "file": os.path.basename(self.declaration.file),
+            "flow": self.declaration.flow,
+            "decorators": self.declaration.decorators,
+            "opened": dict(opened),
+        }
+        name = archive.put_launch(datastore, launch)
+        return lambda message: archive.command(datastore, name, message)
+
+    def _write_run_id(self, run: str) -> None:
+        """Before the first task, so that whoever waits for the file can follow the run."""
+        if self.wishes.run_id_file:
+            part = f"{self.wishes.run_id_file}.{os.getpid()}"
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(run)
+            os.replace(part, self.wishes.run_id_file)  # who waits for it finds it whole
+
+    @contextlib.contextmanager
+    def _heed_signals(self, scheduler: Scheduler, hosts: Hosts) -> Iterator[None]:
+        """The first SIGINT or SIGTERM stops the run in good order, a second one ends this process at once."""
+
+        def heed(number: int, _frame: object) -> None:
+            if self._signals:
+                os._exit(128 + number)
+            self._signals.append(number)
+            scheduler.please_stop()
+            if isinstance(hosts, InlineHosts) and hosts.at_work:
+                raise KeyboardInterrupt  # the step that runs is this very call's caller
+
+        try:
+            before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: signals are somebody else's to heed
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(
+        self, header: Mapping[str, Any], scheduler: Scheduler, outcome: str, own: Lease, wall_s: float
+    ) -> RunResult:
+        flow, run, home = header["flow"], header["run"], self.home
+        reason = "" if outcome == SUCCEEDED else ", ".join(map(str, scheduler.failed[:10]))
+        outcome = end_run(home, header, outcome, own.token, reason, self.console.note)
+        code = 128 + self._signals[0] if self._signals else EXIT_CODES.get(outcome, 1)
+        result = RunResult(
+            flow=flow, run=run, outcome=outcome, failed=scheduler.failed, counts=scheduler.counts,
+            reused=scheduler.reused, begun=scheduler.begun, wall_s=wall_s, file=self.declaration.file, exit_code=code,
+        )  # fmt: skip
+        self.console.run_ended(result)
+        return result
+
+
+def keep_rows(home: Home, rows: Sequence[Row], note: Callable[[str], None]) -> None:
+    """Write rows to the catalogue; one that was lost or damaged is made again first. It never stops a run."""
+    try:
+        if home.metadata.needs_rebuild():
+            rebuild(home.datastore, home.metadata)
+        home.metadata.write(rows)
+    except BackendUnavailable as error:
+        note(str(error))
+
+
+def end_run(
+    home: Home, header: Mapping[str, Any], outcome: str, token: str, reason: str, note: Callable[[str], None]
+) -> str:
+    """Say how the run ended; whoever said it first is right. Returns the outcome that stands."""
+    datastore, flow, run = home.datastore, header["flow"], header["run"]
+    data = {"outcome": outcome, "token": token, "ended_s": time.time(), "reason": reason}
+    key = keys.run_outcome(flow, run)
+    _, standing = records.claim(datastore, key, "outcome", data)
+    if not standing:  # torn by a power cut: nobody has read it, and nobody would ever
+        datastore.put(key, records.encode("outcome", data), replace=True)
+    stands = {**data, **standing}
+    row = RunRow(
+        flow=flow, run=run, started_s=header["started_s"], ended_s=stands["ended_s"], outcome=stands["outcome"],
+        header=records.encode("run", header),
+    )  # fmt: skip
+    keep_rows(home, [row], note)
+    if datastore.reach is Reach.ANYWHERE:
+        try:
+            write_index(datastore, flow, run)
+        except BackendUnavailable as error:
+            note(f"the run has no index, which only makes reading it slower: {error}")
+    return str(stands["outcome"])

@@ -1,0 +1,184 @@
+"""Begin runs: a host imports the flow and declares it, then it runs, anew or over the finished tasks of an origin.
+
+    declare ......... the flow file becomes data; nothing is written yet
+    Opened.run ...... settings are known by now: id, header, lease, then the driver
+    Opened.resume ... the same, with what an origin has done already
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from penstock import nearest
+from penstock.errors import ChunkDamaged, KeyMissing, UsageError
+from penstock.host.process import declared
+from penstock.running import lease, plan
+from penstock.running.git_facts import GitFacts
+from penstock.running.lease import Lease
+from penstock.storage import keys, records
+from penstock.values import run_id, run_id_after
+from penstock.which_run import which_run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, NoReturn
+
+    from penstock.authoring.flow import FlowSpec
+    from penstock.contracts.datastore import Datastore
+    from penstock.home import Home
+    from penstock.host.process import HostProcess
+    from penstock.running.driver import Console, RunResult, Wishes
+    from penstock.running.scheduler import At
+    from penstock.values import Record
+
+
+class Opened:
+    """A flow that was imported in a host and waits to be run. A context manager: leaving it ends the host."""
+
+    def __init__(self, host: HostProcess, git: GitFacts) -> None:
+        self.host, self._git = host, git
+        try:
+            self.declaration = host.declaration()
+        except BaseException:  # Ctrl-C while a slow file is imported, too
+            host.kill()
+            git.close()
+            raise
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.host.close()
+        self._git.close()
+
+    def run(self, home: Home, parameters: Mapping[str, str], wishes: Wishes, console: Console) -> RunResult:
+        """Run the flow to its end. Errors before the first record is written are raised as such."""
+        return self._begin(home, parameters, wishes, console, origin=None)
+
+    def resume(
+        self, home: Home, wishes: Wishes, console: Console, *, origin: str | None = None, step: str | None = None
+    ) -> RunResult:
+        """A new run that takes the finished tasks of `origin`, except `step` and what follows.
+
+        origin: default the latest run.
+
+        Raises UsageError when there is no such run or step, RunDriven when the origin still runs.
+        """
+        flow, graph, datastore = self.declaration.flow, self.declaration.graph, home.datastore
+        if step is not None and step not in graph.steps:
+            raise UsageError(f"{flow} has no step {step!r}", hint=nearest.hint(step, graph.steps))
+        origin = which_run(flow, origin, datastore.list_folders(keys.flow_prefix(flow)))
+        state = lease.state(datastore, flow, origin)
+        if state.alive and records.read(datastore, keys.run_outcome(flow, origin)) is None:
+            raise UsageError(
+                f"{flow}/{origin} still runs: driven by {state}",
+                hint=f"flow cancel {flow}/{origin}   # to end it first",
+            )
+        owned = list(records.list_owned(datastore, flow, origin))  # first: what ends meanwhile has a record
+        found, following = plan.taken(graph, standing_of(records_of(datastore, flow, origin)), step)
+        ready = {one.task for one in following}
+        redone = frozenset() if step is None else plan.after(graph, step)
+        awaited = {at[2:4]: at for at in owned if at[2:4] in ready and at[2] not in redone}
+        header = records.read(datastore, keys.run_header(flow, origin)) or {}
+        given = header.get("parameters", {})  # the origin's: the tasks that run now go on from its values
+        return self._begin(home, given, wishes, console, origin=origin, taken=found, awaited=awaited)
+
+    def _begin(
+        self,
+        home: Home,
+        parameters: Mapping[str, str],
+        wishes: Wishes,
+        console: Console,
+        *,
+        origin: str | None,
+        taken: Sequence[Record] = (),
+        awaited: Mapping[tuple[str, str], At] | None = None,
+    ) -> RunResult:
+        from penstock.running.driver import Driver
+        from penstock.running.placement import check_meeting, step_plans
+
+        declaration, datastore = self.declaration, home.datastore
+        steps = step_plans(declaration.graph, home, wishes.executor_for)
+        check_meeting(home, steps)
+        records.open_format(datastore, write=True)
+        driver = Driver(home, declaration, steps, wishes, console)
+        header = driver.header(parameters, origin, self._git.result())
+        run = _new_run(datastore, header)
+        driver.announce(header)
+        own = Lease(datastore, declaration.flow, run, header["user"])
+        own.take(new=True)
+        try:
+            if origin is not None:
+                taken = _claim_taken(datastore, declaration.flow, run, taken)
+            known = {(record.step, record.place): records.key_of(record) for record in taken}
+            return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited)
+        finally:
+            own.release()
+
+
+def declare(file: str, *, flow: str | None = None, environment: Mapping[str, str] | None = None) -> Opened:
+    """Import a flow file in a host. Raises FlowError with file:line for whatever is wrong with it."""
+    git = GitFacts(os.path.dirname(os.path.abspath(file)))
+    host = declared(file, flow, environment)
+    import penstock.running.driver  # noqa: F401 - while the host imports the flow, this process imports what will drive it
+
+    return Opened(host, git)
+
+
+def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:
+    """Put the header under a new id; the exclusive put decides whose id it is."""
+    run = run_id(header["started_s"])
+    while True:
+        header["run"] = run
+        if records.claim(datastore, keys.run_header(header["flow"], run), "run", header)[0]:
+            return run
+        run = run_id_after(run)
+
+
+def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[Record]) -> list[Record]:
+    """Claim what the run takes from its origin: every scheduler of the run sees the same."""
+    key = keys.taken(flow, run)
+    raw = records.encode_bundle(found)
+    datastore.put(key, raw)
+    try:
+        return list(records.decode_bundle(datastore.get(key), key))
+    except ChunkDamaged:  # by a power cut
+        datastore.put(key, raw, replace=True)
+        return list(records.decode_bundle(raw, key))
+
+
+def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, str]]:
+    """The success and its key, of each task that has one."""
+    return {
+        task: (one, records.key_of(one))
+        for task, attempts in records.fold(found).items()
+        if (one := records.standing(attempts)) is not None
+    }
+
+
+def records_of(datastore: Datastore, flow: str, run: str) -> list[Record]:
+    """Every record of a run: its own, and those that it took from its origin."""
+    found = list(records.read_records(datastore, records.list_records(datastore, flow, run)))
+    with contextlib.suppress(KeyMissing):
+        key = keys.taken(flow, run)
+        found += records.decode_bundle(datastore.get(key), key)
+    return found
+
+
+# --------------------------------------------------------------------------------------- scripts, notebooks
+
+
+def main(flow_class: type[FlowSpec]) -> NoReturn:
+    """`PetsFlow()` at the end of a script: the command line of this flow."""
+    from penstock.cli import main_for_flow
+
+    raise SystemExit(main_for_flow(flow_class))
+
+
+def run_class(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -> Any:
+    """`PetsFlow.run(alpha=3)` from Python. Returns the `Run`; raises RunFailed when it did not succeed."""
+    from penstock.cli import run_from_python
+
+    return run_from_python(flow_class, parameters)

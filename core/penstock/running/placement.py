@@ -1,0 +1,115 @@
+"""Where each step of a run goes, and what it grants: flags, decorators and settings, joined and checked."""
+
+from __future__ import annotations
+
+from penstock import nearest
+from penstock.authoring import decorators
+from penstock.errors import SettingsError, UsageError
+from penstock.running.plan import Policy
+from penstock.values import PARAMETERS_STEP, Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from penstock.authoring.graph import Graph
+    from penstock.home import Home
+
+    # step (or `*`) -> executor and options, as `--executor-for` says
+    ExecutorFor = Mapping[str, tuple[str, Mapping[str, Any]]]
+
+
+class StepPlan:
+    """What the scheduler needs of a step: executor and its options, and what the decorators grant."""
+
+    __slots__ = ("environment", "executor", "limit", "options", "policy", "resources", "timeout_s")
+
+    def __init__(
+        self,
+        *,
+        executor: str,
+        options: Mapping[str, Any],
+        policy: Policy,
+        resources: Resources,
+        environment: Mapping[str, str],
+        timeout_s: float | None,
+    ) -> None:
+        self.executor, self.options, self.policy = executor, options, policy
+        self.resources, self.environment, self.timeout_s = resources, environment, timeout_s
+
+
+def step_plans(
+    graph: Graph, home: Home, executor_for: ExecutorFor
+) -> dict[str, StepPlan]:
+    """Where each step runs and what it grants: `executor_for` > decorator > the run's executor.
+
+    Raises UsageError for a step that the flow lacks.
+    """
+    for name in executor_for:
+        if name != "*" and name not in graph.steps:
+            raise UsageError(
+                f"--executor-for names a step {name!r} that {graph.name} lacks", hint=nearest.hint(name, graph.steps)
+            )
+    plans = {}
+    for name, step in graph.steps.items():
+        chosen = executor_for.get(name) or executor_for.get("*") or decorators.executor_of(step.decorators)
+        executor, options = chosen or (home.settings.executor, {})
+        options = _checked_options(home, executor, options, f"{step.file}:{step.line}")
+        times, delay_s = decorators.retry_policy(step.decorators)
+        plans[name] = StepPlan(
+            executor=executor,
+            options={**home.settings.options("executor", executor), **options},
+            policy=Policy(times, delay_s, decorators.catches(step.decorators)),
+            resources=decorators.resources_of(step.decorators),
+            environment=decorators.environment_of(step.decorators),
+            timeout_s=decorators.timeout_s(step.decorators),
+        )
+    here = home.settings.executor
+    if not home.executor_class(here).uses_hosts:
+        here = home.default_name("executor")  # defaults by function are evaluated where the run is started
+    plans[PARAMETERS_STEP] = StepPlan(
+        executor=here, options={}, policy=Policy(), resources=Resources(), environment={}, timeout_s=None
+    )
+    return plans
+
+
+def _checked_options(home: Home, executor: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Options beside one step: the executor must have them, and take them by job. Raises SettingsError."""
+    found = home.check_options(executor, options, where)
+    if options and home.executor_class(executor).uses_hosts:
+        name, value = next(iter(options.items()))
+        flag = f"--{executor}-{name}={value}".replace("_", "-")
+        raise SettingsError(
+            f"the executor {executor} takes {name!r} for a whole run, not for one step", where=where, hint=flag
+        )
+    return found
+
+
+def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:
+    """Every executor's jobs must reach the store. Raises SettingsError before anything is written."""
+    store = home.datastore
+    for name in sorted({step.executor for step in steps.values()}):
+        executor = home.executor_class(name)
+        if store.reach < executor.jobs_at:
+            raise SettingsError(
+                f"jobs of {name} can't reach the {home.settings.datastore} store",
+                hint="add --datastore=...   # one that reaches anywhere; `flow plugins` lists them",
+            )
+        if not store.exclusive_put and not executor.starts_once:
+            raise SettingsError(
+                f"the {home.settings.datastore} store can't put exclusively, and {name} may start a job twice",
+                hint="use --executor=local with this store, or another store",
+            )
+        strangers = not executor.uses_hosts and not executor.own_identity
+        if strangers and store.secrets() and not executor.keeps_secrets:
+            raise SettingsError(
+                f"jobs of {name} need the credentials of the {home.settings.datastore} store, which it would show",
+                hint="use --executor=local with this store, or an executor that keeps secrets",
+            )
+    inline = {name for name in {s.executor for s in steps.values()} if home.executor_class(name).in_process}
+    if inline and len({s.executor for s in steps.values()} - inline):
+        raise SettingsError(
+            f"{', '.join(sorted(inline))} runs all steps in one process and can't be mixed with other executors",
+            hint="--executor-for '*=inline'",
+        )

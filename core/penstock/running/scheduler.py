@@ -1,0 +1,576 @@
+"""The loop of a run: ready tasks become jobs, ended jobs become records, records make further tasks ready.
+
+It decides nothing by itself: `plan.py` says what is ready and what an attempt's end means, `records.py` what is true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import json
+import os
+import re
+import time
+from collections import deque
+
+from penstock.contracts.executor import Job, JobState, Mount
+from penstock.contracts.logsink import LogStream
+from penstock.contracts.metadata import AttemptRow
+from penstock.contracts.reach import Reach
+from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing
+from penstock.running import plan
+from penstock.running.attempt import Message
+from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
+from penstock.running.plan import Plan, Ready
+from penstock.storage import bundle, keys, records
+from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Protocol, TypeAlias
+
+    from penstock.authoring.graph import Graph
+    from penstock.contracts.datastore import Datastore
+    from penstock.contracts.executor import Executor, JobStatus
+    from penstock.contracts.logsink import LogSink
+    from penstock.contracts.metadata import MetadataStore
+    from penstock.observers import Observers
+    from penstock.running.jobs import JobEvent, Jobs, Wake
+    from penstock.running.lease import Lease
+    from penstock.running.placement import StepPlan
+
+    At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
+
+    class Console(Protocol):
+        """What the loop tells people; `cli/console.py` has the one that prints."""
+
+        def task_started(self, pathspec: Pathspec) -> None: ...
+        def output(self, step: str, place: str, stream: str, data: bytes) -> None: ...
+        def task_ended(self, record: Record, will_retry: bool) -> None: ...
+        def note(self, text: str) -> None: ...
+
+
+CATALOGUE_BATCH = 50  # records a write: fixed by count, not by the clock, so that a run makes the same calls each time
+WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clock and at signals
+REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
+LIST_EVERY_S = 60.0
+SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
+DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
+
+FINISH, FAIL_FAST, CONTINUE = "finish", "fail-fast", "continue"
+ON_FAILURE = (FINISH, FAIL_FAST, CONTINUE)
+
+
+class _Running:
+    """An attempt on its way. look_at: when to look for its record, where no job of ours will tell; 0 while one will.
+
+    awaited: the origin's attempt that is awaited in place of a job; tail: what the platform kept of its output,
+    None while nobody asked for it; verdict: what the end of its job means.
+    """
+
+    __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "ready", "reason", "tail", "verdict")
+
+    def __init__(
+        self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None
+    ) -> None:
+        self.ready, self.attempt, self.name, self.executor, self.awaited = ready, attempt, name, executor, awaited
+        self.look_at = 0.0
+        self.tail: str | None = None
+        self.verdict = self.reason = ""
+
+
+class Scheduler:
+    """Drives one run.
+
+    known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin
+    (`resume`). past: what is remembered of attempts without success.
+    command: argv of a job elsewhere, from its message.
+    continues: another scheduler was here before, and may have left jobs or halves of attempts.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        run: str,
+        datastore: Datastore,
+        metadata: MetadataStore,
+        logging: LogSink,
+        observers: Observers,
+        jobs: Mapping[str, Jobs],
+        wake: Wake,
+        steps: Mapping[str, StepPlan],
+        lease: Lease,
+        console: Console,
+        max_workers: int,
+        on_failure: str = FINISH,
+        max_num_splits: int = 1_000_000,
+        given: Mapping[str, str] | None = None,
+        known: Mapping[tuple[str, str], str] | None = None,
+        past: Mapping[tuple[str, str], plan.Past] | None = None,
+        awaited: Mapping[tuple[str, str], At] | None = None,
+        command: Callable[[str], tuple[str, ...]] | None = None,
+        on_parameters: Callable[[], None] = lambda: None,
+        continues: bool = False,
+    ) -> None:
+        self.flow, self.run_id, self.graph = graph.name, run, graph
+        self.datastore, self.metadata, self.jobs, self.steps = datastore, metadata, jobs, steps
+        self.wake = wake
+        self.logging, self.observers = logging, observers
+        self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
+        self.max_num_splits, self.given = max_num_splits, dict(given or {})
+        self._known = dict(known or {})
+        self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
+        self._command, self._on_parameters, self._continues = command, on_parameters, continues
+        self._plan = Plan(graph)
+        self._ready: deque[Ready] = deque()
+        self._wide: deque[Iterator[Ready]] = deque()  # of each foreach the tasks that nobody has asked for yet
+        self._later: list[tuple[float, int, Ready]] = []
+        self._order = itertools.count()
+        self._running: dict[str, _Running] = {}
+        self._awaited = dict(awaited or {})
+        self._listed_at = time.monotonic()
+        self._rows: list[AttemptRow] = []
+        self._constants: str | None = None
+        self._stopped = False  # nothing new is launched
+        self._asked_to_stop = False
+        self._stopping = False  # what runs is cancelled
+        self.cancelled = False
+        self.superseded = False  # another scheduler drives the run
+        self.failed: list[Pathspec] = []
+        self.counts = {SUCCEEDED: 0, FAILED: 0, LOST: 0, CANCELLED: 0}
+        self.reused = 0
+
+    # -- the loop
+
+    def loop(self) -> str:
+        """Run to the end; returns the outcome. `stop` may be called from a signal handler in between."""
+        self._take(self._plan.begin())
+        while True:
+            self._launch()
+            if not self._running and not (self._later and not self._stopped):
+                break
+            self._wait()
+            if not self.lease.beat():
+                self.superseded = True  # what runs elsewhere is the other scheduler's now
+                break
+            self._obey()
+        self._write_rows(everything=True)
+        return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
+
+    def names(self, job: str) -> tuple[str, str] | None:
+        """Step and place of a job that runs."""
+        running = self._running.get(job)
+        return None if running is None else running.ready.task
+
+    @property
+    def begun(self) -> bool:
+        """Whether the parameters are known."""
+        return self._constants is not None
+
+    def please_stop(self) -> None:
+        """For signal handlers: the loop stops at its next turn."""
+        self._asked_to_stop = True
+        self.wake.call()
+
+    def stop(self) -> None:
+        """Launch nothing more, cancel what runs, and end as cancelled."""
+        self.cancelled = True
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        self._stopped = self._stopping = True
+        self._forget_ready()
+        for executor, names in self._names_by_executor().items():
+            self.jobs[executor].cancel(names)
+        for running in [one for one in self._running.values() if one.awaited]:
+            del self._running[running.name]  # another run's job: not ours to end
+
+    def _forget_ready(self) -> None:
+        self._ready.clear()
+        self._wide.clear()
+        self._later.clear()
+
+    def _names_by_executor(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for running in self._running.values():
+            if not running.awaited:
+                found.setdefault(running.executor, []).append(running.name)
+        return found
+
+    def _obey(self) -> None:
+        if self._asked_to_stop and not self.cancelled:
+            self.stop()
+        if not self.cancelled and self.lease.just_beat and self.datastore.exists(keys.cancel(self.flow, self.run_id)):
+            self.console.note("cancelled from outside")
+            self.stop()
+
+    # -- ready tasks
+
+    def _take(self, found: Iterable[Ready]) -> None:
+        """Queue what became ready; what has a record already is added to the plan at once, without a job."""
+        stack = [iter(found)]
+        while stack:
+            ready = next(stack[-1], None)
+            if ready is None:
+                stack.pop()
+                continue
+            key = self._known.pop(ready.task, None) if self._known else None
+            if key is None:
+                self._ready.append(ready)
+                continue
+            record = records.read_record(self.datastore, key)
+            if record.outcome != SUCCEEDED:
+                self._ready.append(ready)
+                continue
+            self.reused += ready.step != PARAMETERS_STEP
+            stack.append(self._succeed(ready, record, key))
+
+    def _succeed(self, ready: Ready, record: Record, key: str) -> Iterator[Ready]:
+        if ready.step == PARAMETERS_STEP:
+            self._constants = key
+            self._on_parameters()
+        width = (record.transition or {}).get("width") or 0
+        if width > self.max_num_splits:
+            self._fail(ready, f"its foreach has {width} items, more than --max-num-splits={self.max_num_splits}")
+            return iter(())
+        return self._plan.add(record, key)
+
+    # -- launching
+
+    def _launch(self) -> None:
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        while len(self._running) < self.max_workers and not self._stopped and (self._ready or self._wide):
+            if not self._ready:
+                ready = next(self._wide[0], None)
+                if ready is None:
+                    self._wide.popleft()
+                else:
+                    self._take([ready])
+                continue
+            self._start(self._ready.popleft())
+
+    def _start(self, ready: Ready) -> None:
+        step = self.steps[ready.step]
+        attempt = plan.next_attempt(self._past.get(ready.task), step.policy)
+        if attempt is None:
+            self._fail(ready, "its attempts are used up")
+            return
+        name = job_name(self.flow, self.run_id, ready.step, ready.place, attempt.number)
+        jobs = self.jobs[step.executor]
+        running = _Running(ready, attempt, name, step.executor, self._awaited.pop(ready.task, None))
+        self._running[name] = running
+        if running.awaited:
+            running.look_at = time.monotonic()
+            return
+        if self._continues and jobs.executor.starts_once and self._has_printed(running):
+            self._give_up(running, LOST, "its scheduler died")  # its number can't stand for other output
+            return
+        jobs.start(self._job(running, step, jobs.executor), adopt=self._continues and not jobs.executor.starts_once)
+        pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
+        self.observers.attempt_started(pathspec, step.executor)
+        if ready.step != PARAMETERS_STEP:
+            self.console.task_started(pathspec)
+
+    def _has_printed(self, running: _Running) -> bool:
+        """Whether an attempt of this number left output in the log sink: then a dead scheduler had started it."""
+        return any(
+            next(self.logging.read(LogStream(*self._at(running), source)), b"") for source in ("stdout", "stderr")
+        )
+
+    def _job(self, running: _Running, step: StepPlan, executor: Executor) -> Job:
+        ready = running.ready
+        message = Message(
+            step=ready.step,
+            place=ready.place,
+            attempt=running.attempt.number,
+            token=records.new_token(),
+            constants=self._constants,
+            last=running.attempt.last,
+            handler=running.attempt.handler,
+            timeout_s=step.timeout_s,
+            split=ready.split,
+            given=self.given if ready.step == PARAMETERS_STEP else None,
+        )
+        if ready.step in self.graph.steps and self.graph.steps[ready.step].is_join:
+            message.inputs = self._write_inputs(ready) if ready.parents else None
+        else:
+            message.parents = ready.parents
+        text = json.dumps(message.data(), separators=(",", ":"))
+        command = self._command(text) if self._command is not None and not executor.uses_hosts else ()
+        return Job(
+            name=running.name,
+            message=text,
+            command=command,
+            environment=step.environment,
+            secrets=self.datastore.secrets() if command and not executor.own_identity else {},
+            resources=step.resources,
+            timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
+            options=step.options,
+            mounts=tuple(Mount(path=path) for path in self.datastore.host_paths) if command else (),
+        )
+
+    def _write_inputs(self, ready: Ready) -> str:
+        """The parents' records in one object, so that a join lists nothing and reads one key."""
+        key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
+        data = bytearray()  # records as they stand: a wide join is the moment of the largest memory
+        writer = bundle.BundleWriter(data.extend)
+        for parent, raw in self.datastore.get_many(ready.parents):
+            if raw is None:
+                raise ChunkDamaged(f"the record {parent} is missing")
+            writer.add(raw)
+        writer.finish()
+        self.datastore.put_content(key, data)
+        return key
+
+    # -- waiting and settling
+
+    def _wait(self) -> None:
+        timeout_s = WAIT_S
+        if self._later:
+            timeout_s = min(timeout_s, max(0.0, self._later[0][0] - time.monotonic()))
+        names = self._names_by_executor()
+        here = [jobs for name, jobs in self.jobs.items() if name in names and jobs.executor.uses_hosts]
+        if not here:
+            self.wake.wait(timeout_s)
+        ended: list[tuple[_Running, JobStatus]] = []
+        for name, jobs in self.jobs.items():
+            for event in jobs.events(timeout_s / len(here) if jobs in here else 0.0):
+                self._hear(name, event, ended)
+        self._end(ended)
+        self._look()
+
+    def _hear(self, executor: str, event: JobEvent, ended: list[tuple[_Running, JobStatus]]) -> None:
+        if event.kind == REMARK:
+            self.console.note(f"{executor}: {event.text}")
+        running = self._running.get(event.name)
+        if running is None:
+            return  # settled already, by its record
+        if event.kind == ENDED and event.status is not None:
+            ended.append((running, event.status))
+        elif event.kind == REJECTED:
+            del self._running[running.name]
+            self._fail(running.ready, event.text)
+        elif event.kind == TAIL:
+            running.tail = event.text
+            last = f"; its last words: {event.text.strip()}" if event.text.strip() else ""
+            self._give_up(running, running.verdict, running.reason + last)
+
+    def _end(self, ended: Sequence[tuple[_Running, JobStatus]]) -> None:
+        """Jobs that are over; their records are read together, as many as have ended at once."""
+        found = self.datastore.get_many([keys.record(*self._at(running)) for running, _ in ended]) if ended else ()
+        for (running, status), (_, raw) in zip(ended, found, strict=True):
+            if running.name not in self._running:
+                continue  # two events of one job
+            verdict = plan.reconcile(True, status.state is JobState.LOST, status.exit_code, raw is not None)
+            if verdict == plan.WATCH:
+                running.look_at = time.monotonic() + REMOTE_LOOK_S
+            elif raw is not None:
+                self._settle(running, raw)
+            else:
+                code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
+                running.verdict, running.reason = verdict, status.reason or f"the job ended{code} and without a result"
+                self._without_record(running)
+
+    def _without_record(self, running: _Running) -> None:
+        """Ask the platform for what the job said, where it keeps that: our own log may never have begun."""
+        jobs = self.jobs[running.executor]
+        if jobs.executor.uses_hosts or self._stopping:
+            self._give_up(running, running.verdict, running.reason)
+        else:
+            jobs.ask_tail(running.name)
+
+    def _look(self) -> None:
+        """After attempts that no job of ours will tell of; and once a minute after all that are elsewhere."""
+        now = time.monotonic()
+        for running in [one for one in self._running.values() if one.look_at and now >= one.look_at]:
+            if running.name not in self._running:
+                continue  # what came before it has stopped the run
+            running.look_at = now + REMOTE_LOOK_S
+            if running.awaited is not None:
+                self._look_at_origin(running, running.awaited)
+                continue
+            raw = self._read(keys.record(*self._at(running)))
+            if raw is not None:
+                self._settle(running, raw)
+            elif self._silence_s(*self._at(running)) > SILENT_AFTER_S:
+                self._give_up(running, LOST, f"the copy that owns the attempt is silent for {SILENT_AFTER_S:.0f} s")
+        if now >= self._listed_at + LIST_EVERY_S:
+            self._listed_at = now
+            self._list()
+
+    def _list(self) -> None:
+        """One listing finds the records of jobs elsewhere whose end the platform has not told yet."""
+        names = {
+            keys.record(*self._at(running)): running
+            for running in self._running.values()
+            if not running.awaited and not self.jobs[running.executor].executor.uses_hosts
+        }
+        if names:
+            there = [key for key in records.list_records(self.datastore, self.flow, self.run_id) if key in names]
+            for key, raw in self.datastore.get_many(there):
+                if raw is not None and names[key].name in self._running:
+                    self._settle(names[key], raw)
+
+    def _look_at_origin(self, running: _Running, at: At) -> None:
+        """Take what a job of a dead origin has finished; start a job of our own once it failed or is silent."""
+        key = keys.record(*at)
+        raw = self._read(key)
+        if raw is None and self._silence_s(*at) <= SILENT_AFTER_S:
+            return
+        record = None if raw is None else records.decode_record(raw, key)
+        if record is not None and record.outcome == SUCCEEDED:
+            record.run, record.attempt, record.refers = self.run_id, running.attempt.number, key
+            record.token = records.new_token()
+            self.reused += 1
+            self._settle(running, records.encode_record(records.claim_record(self.datastore, record)[1]))
+        else:
+            del self._running[running.name]
+            self._ready.append(running.ready)
+
+    def _at(self, running: _Running) -> At:
+        return self.flow, self.run_id, running.ready.step, running.ready.place, running.attempt.number
+
+    def _silence_s(self, *at: Any) -> float:
+        found = [self.datastore.stat(keys.beat(*at)), self.datastore.stat(keys.owner(*at))]
+        return min((stat.age_s for stat in found if stat is not None), default=0.0)
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            return self.datastore.get(key)
+        except KeyMissing:
+            return None
+
+    def _give_up(self, running: _Running, outcome: str, reason: str) -> None:
+        """Claim the attempt for nobody, then its record; whatever the second claim returns is the truth."""
+        at = self._at(running)
+        jobs = self.jobs[running.executor]
+        token = records.new_token()
+        if not jobs.executor.starts_once:
+            records.claim(self.datastore, keys.owner(*at), "owner", {"token": token, "host": "", "nobody": True})
+        if self._stopping:
+            outcome = CANCELLED
+        record = Record(
+            flow=self.flow, run=self.run_id, step=at[2], place=at[3], attempt=at[4], outcome=outcome, token=token,
+            writer="driver", reason=reason, started_s=time.time(), ended_s=time.time(), host=os.uname().nodename,
+            parents=running.ready.parents if len(running.ready.parents) == 1 else (),
+            handler=running.attempt.handler is not None,
+        )  # fmt: skip
+        won, standing = records.claim_record(self.datastore, record)
+        if won and not jobs.executor.starts_once:
+            jobs.cancel([running.name])
+        self._settle(running, records.encode_record(standing))
+
+    def _settle(self, running: _Running, raw: bytes) -> None:
+        """Go on from a record: this is where a task's attempt is over."""
+        record = records.decode_record(raw, keys.record(*self._at(running)))
+        del self._running[running.name]
+        self._keep_row(record, raw)
+        ready = running.ready
+        self.counts[record.outcome] += ready.step != PARAMETERS_STEP
+        if not self.jobs[running.executor].executor.uses_hosts and not running.awaited:
+            self._show_stored(record)
+        if record.outcome == SUCCEEDED:
+            self._past.pop(ready.task, None)
+            self.observers.attempt_finished(record, False)
+            if ready.step != PARAMETERS_STEP:
+                self.console.task_ended(record, False)
+            if not self._stopped or ready.step == PARAMETERS_STEP:
+                following = self._succeed(ready, record, records.key_of(record))
+                if (record.transition or {}).get("kind") in ("foreach", "parallel"):
+                    self._wide.append(following)
+                else:
+                    self._take(following)
+            elif (record.transition or {}).get("kind") == "end":
+                self._plan.finished = True
+            return
+        past = self._past.setdefault(ready.task, plan.Past())
+        past.add(record)
+        step = self.steps[ready.step]
+        again = None if self._stopped else plan.next_attempt(past, step.policy)
+        self.observers.attempt_finished(record, again is not None)
+        self.console.task_ended(record, again is not None)
+        if again is None:
+            if record.outcome != CANCELLED:
+                self._fail(ready, record.reason)
+        else:
+            self._retry(ready, record, step, again)
+
+    def _show_stored(self, record: Record) -> None:
+        """What a job elsewhere printed: it comes with its record, or lies in the log sink."""
+        for source, fact in (("stdout", record.stdout), ("stderr", record.stderr)):
+            if fact is None:
+                continue
+            if "text" in fact:
+                self.console.output(record.step, record.place, source, fact["text"].encode("utf-8", "surrogateescape"))
+                continue
+            stream = LogStream(self.flow, self.run_id, record.step, record.place, record.attempt, source)
+            for piece in self.logging.read(stream):
+                self.console.output(record.step, record.place, source, piece)
+
+    def _retry(self, ready: Ready, record: Record, step: StepPlan, again: plan.Attempt) -> None:
+        delay_s = step.policy.delay_s
+        if delay_s is None:
+            elsewhere = self.jobs[step.executor].executor.jobs_at is Reach.ANYWHERE
+            delay_s = DEFAULT_DELAY_ELSEWHERE_S if elsewhere else 0.0
+        if record.outcome != FAILED or again.handler is not None or delay_s <= 0:
+            self._ready.append(ready)
+        else:
+            heapq.heappush(self._later, (time.monotonic() + delay_s, next(self._order), ready))
+
+    def _fail(self, ready: Ready, reason: str) -> None:
+        self.failed.append(Pathspec(self.flow, self.run_id, ready.step, ready.place))
+        if reason and ready.task not in self._past:
+            self.console.note(f"{ready.step}/{ready.place}: {reason}")
+        if self.on_failure == FAIL_FAST:
+            self._stop_all()
+        elif self.on_failure == FINISH:
+            self._stopped = True
+            self._forget_ready()
+
+    # -- the catalogue
+
+    def _keep_row(self, record: Record, raw: bytes) -> None:
+        row = AttemptRow(
+            flow=self.flow, run=self.run_id, step=record.step, place=record.place, attempt=record.attempt,
+            outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=raw,
+        )  # fmt: skip
+        self._rows.append(row)
+        self._write_rows()
+
+    def _write_rows(self, *, everything: bool = False) -> None:
+        if len(self._rows) >= CATALOGUE_BATCH or (everything and self._rows):
+            rows, self._rows = self._rows, []
+            try:
+                self.metadata.write(rows)
+            except BackendUnavailable as error:
+                self.console.note(f"the catalogue is behind ({error}); it is rebuilt from the records when needed")
+
+
+_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
+    """The same for the same attempt: `[a-z0-9-]`, at most 63 characters, ending in a hash of the full pathspec."""
+    full = f"{flow}/{run}/{step}/{place}/{attempt}"
+    readable = _NOT_IN_NAME.sub("-", f"{flow}-{step}-{place}-{attempt}".lower()).strip("-")[:46]
+    return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], plan.Past]]:
+    """What records say before the loop begins: keys of successes by task, and the past of tasks without one."""
+    known: dict[tuple[str, str], str] = {}
+    past: dict[tuple[str, str], plan.Past] = {}
+    for task, attempts in records.fold(found).items():
+        standing = records.standing(attempts)
+        if standing is not None:
+            known[task] = records.key_of(standing)
+            continue
+        past[task] = plan.Past()
+        for record in attempts:
+            past[task].add(record)
+    return known, past

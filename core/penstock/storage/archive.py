@@ -1,0 +1,211 @@
+"""The code of a run as content-addressed archives, and the bootstrap by which a bare interpreter comes to them.
+
+    code       the flow file and what belongs to it: every run has one, local ones too, so that it can be continued and
+               its classes can be read later
+    runtime    penstock itself and what the worker needs of its plugins, pure Python: only for jobs elsewhere
+    launch     a small JSON object that names both and says how the store is opened: all that a job's argv refers to
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+
+from penstock.errors import BackendMisconfigured, ChunkDamaged, FlowError, PluginError
+from penstock.storage import keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from penstock.contracts.datastore import Datastore
+
+DEFAULT_SUFFIXES = (".py", ".R", ".RDS")
+LARGEST_BYTES = 50 * 1000 * 1000
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
+_SKIPPED_NAMES = (".env", ".netrc")
+_SKIPPED_SUFFIXES = (".pem", ".key")
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: equal files give equal archives
+RUNTIME_PACKAGES = ("penstock", "cloudpickle")
+
+
+def pack(files: Mapping[str, str]) -> bytes:
+    """An archive of files, name inside -> path; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside in sorted(files):
+            with open(files[inside], "rb") as file:
+                archive.writestr(zipfile.ZipInfo(inside, _NO_DATE), file.read(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def put(datastore: Datastore, data: bytes) -> str:
+    """Store an archive under the sha256 of its bytes, which is returned."""
+    name = hashlib.sha256(data).hexdigest()
+    datastore.put_content(keys.code(name), data)
+    return name
+
+
+def get(datastore: Datastore, name: str) -> bytes:
+    """An archive by its sha256. Raises KeyMissing, ChunkDamaged."""
+    data = datastore.get(keys.code(name))
+    if hashlib.sha256(data).hexdigest() != name:
+        raise ChunkDamaged(
+            f"the code archive {keys.code(name)} is damaged",
+            hint="flow resume FILE   # a new run, with the code as it is now",
+        )
+    return data
+
+
+def unpack(data: bytes, folder: str) -> None:
+    """Write the files of an archive below `folder`. Raises ChunkDamaged for a name that leads outside."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            parts = member.filename.split("/")
+            if member.filename.startswith("/") or ".." in parts or "" in parts or "\\" in member.filename:
+                raise ChunkDamaged(f"the code archive holds an odd name: {member.filename!r}")
+            path = os.path.join(folder, *parts)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(archive.read(member))
+
+
+# -------------------------------------------------------------------------------------- what goes into one
+
+
+def code_here(file: str, modules: Iterable[str]) -> dict[str, str]:
+    """Files of a run whose jobs are on this machine: the flow file and what it imported from its folder."""
+    folder = os.path.dirname(file)
+    return {os.path.relpath(path, folder).replace(os.sep, "/"): path for path in {file, *modules}}
+
+
+def code_elsewhere(file: str, suffixes: tuple[str, ...] = DEFAULT_SUFFIXES) -> dict[str, str]:
+    """Files of a run whose jobs are elsewhere: everything below the flow's folder with one of `suffixes`.
+
+    Hidden folders, virtual environments, keys and what `.flowignore` names (one pattern a line) are left out.
+    Raises FlowError above 50 MB, with the largest files.
+    """
+    folder = os.path.dirname(file)
+    found = {inside: path for inside, path in _walk(folder, _ignored(folder)) if path.endswith(suffixes)}
+    found[os.path.basename(file)] = file
+    sizes = {inside: os.path.getsize(path) for inside, path in found.items()}
+    if sum(sizes.values()) > LARGEST_BYTES:
+        largest = sorted(sizes, key=lambda inside: -sizes[inside])[:5]
+        listed = ", ".join(f"{inside} ({sizes[inside] / 1e6:.0f} MB)" for inside in largest)
+        raise FlowError(
+            f"the code below {folder} is {sum(sizes.values()) / 1e6:.0f} MB, more than 50: {listed}",
+            where=folder,
+            hint=f"echo {largest[0]} >> {os.path.join(folder, '.flowignore')}",
+        )
+    return found
+
+
+def _ignored(folder: str) -> list[str]:
+    path = os.path.join(folder, ".flowignore")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line.strip() for line in file if line.strip() and not line.startswith("#")]
+
+
+def _walk(folder: str, ignored: list[str]) -> Iterator[tuple[str, str]]:
+    from fnmatch import fnmatch
+
+    for at, folders, files in os.walk(folder):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in _SKIPPED_FOLDERS
+            and not os.path.exists(os.path.join(at, name, "pyvenv.cfg"))
+        ]
+        for name in files:
+            inside = os.path.relpath(os.path.join(at, name), folder).replace(os.sep, "/")
+            if not os.path.isfile(os.path.join(at, name)):  # a link that leads nowhere, a socket
+                continue
+            secret = name.startswith(_SKIPPED_NAMES) or name.endswith(_SKIPPED_SUFFIXES)
+            if not secret and not any(fnmatch(inside, pattern) or fnmatch(name, pattern) for pattern in ignored):
+                yield inside, os.path.join(at, name)
+
+
+def runtime(packages: Iterable[str]) -> dict[str, str]:
+    """Files of installed import packages, pure Python only. Raises PluginError for one that is not installed."""
+    import importlib.util
+
+    found = {}
+    for package in sorted({*RUNTIME_PACKAGES, *packages}):
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            raise PluginError(f"the package {package} is not installed", hint=f"pip install {package}")
+        for folder in spec.submodule_search_locations or ():
+            for at, folders, files in os.walk(folder):
+                folders[:] = [name for name in folders if name != "__pycache__"]
+                for name in files:
+                    if name.endswith(".py"):
+                        path = os.path.join(at, name)
+                        found[f"{package}/{os.path.relpath(path, folder)}".replace(os.sep, "/")] = path
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- bootstrap
+
+# Runs in a bare interpreter of any supported version, after the store's own source has defined `fetch(key)`.
+_LOADER = """
+import hashlib, io, json, os, sys, tempfile, zipfile
+if sys.version_info < (3, 11):
+    sys.exit("penstock: this image has Python %d.%d; jobs need 3.11 or later" % sys.version_info[:2])
+def take(name):
+    data = fetch("code/" + name)
+    if hashlib.sha256(data).hexdigest() != name:
+        sys.exit("penstock: the archive code/%s is damaged" % name)
+    return data
+launch = json.loads(take(sys.argv[1]))
+folder = tempfile.mkdtemp(prefix="penstock-")
+for part in ("runtime", "code"):
+    zipfile.ZipFile(io.BytesIO(take(launch[part]))).extractall(os.path.join(folder, part))
+sys.path.insert(0, os.path.join(folder, "runtime"))
+from penstock.host.once import main
+main(launch, folder, sys.argv[2])
+"""
+
+
+def command(datastore: Datastore, launch: str, message: str) -> tuple[str, ...]:
+    """The argv of a worker that needs a Python of a supported version and the store, and nothing else.
+
+    launch: sha256 of the launch object. Raises BackendMisconfigured when the store can't be reached from a bare
+    interpreter.
+    """
+    fetch = datastore.bootstrap()
+    if fetch is None:
+        raise BackendMisconfigured(
+            f"jobs elsewhere can't start from {datastore.label}: it has no bootstrap", hint="--datastore=..."
+        )
+    return ("python3", "-c", _packed(fetch + _LOADER), launch, message)
+
+
+def _packed(source: str) -> str:
+    import base64
+    import zlib
+
+    packed = base64.b85encode(zlib.compress(source.encode("utf-8"), 9)).decode("ascii")
+    return f"import base64,zlib;exec(zlib.decompress(base64.b85decode({packed!r})))"
+
+
+def put_launch(datastore: Datastore, data: Mapping[str, Any]) -> str:
+    """Store the launch object of a run; returns its sha256."""
+    return put(datastore, json.dumps(data, sort_keys=True).encode("ascii"))
+
+
+def private_folder(data: bytes, prefix: str) -> Path:
+    """Unpack an archive into a new folder of this user's alone."""
+    import tempfile
+    from pathlib import Path
+
+    folder = tempfile.mkdtemp(prefix=prefix)
+    unpack(data, folder)
+    return Path(folder)
