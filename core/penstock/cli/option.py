@@ -75,7 +75,7 @@ class ParameterOption(Sectioned):
             from penstock.authoring.parameters import convert
 
             convert(self.declaration, value)
-            ctx.meta.setdefault("penstock.authoring.parameters", {})[self.declaration["name"]] = value
+            ctx.meta.setdefault("penstock.parameters", {})[self.declaration["name"]] = value
 
 
 class Nearest(click.Choice[str]):

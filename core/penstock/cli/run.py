@@ -30,7 +30,7 @@ def command(ctx: click.Context, /, *, debug: bool, executor_for: Sequence[str], 
     del file  # was read before the options were known
     session: Session = ctx.obj
     opened = opened_of(ctx)
-    parameters = given_parameters(opened.declaration, ctx.meta.get("penstock.authoring.parameters", {}))
+    parameters = given_parameters(opened.declaration, ctx.meta.get("penstock.parameters", {}))
     home = home_of(ctx, debug=debug)
     wishes = wishes_of(home, executor_for=executor_for, debug=debug, **options)
     console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script)
