@@ -38,9 +38,6 @@ ROOMS = set(re.findall(r"^\| \*\*.*?`(\w+)/`", TEXT, re.MULTILINE))
 # Third-party package -> the only modules that may import it.
 ONLY_IN = {package: set(units.split()) for package, units in tables(TEXT, "Other people's packages")}
 
-# Written by their own issue.
-PROMISED = {"docs/format.md"}
-
 # What a plugin may import of core.
 PLUGIN_DOORS = {"plugin", "contracts", "values", "errors"}
 
@@ -140,7 +137,7 @@ def test_a_module_is_in_one_table_once() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w./]+\.(?:py|md))", TEXT))))
 def test_every_file_that_the_text_names_is_there(name: str) -> None:
     places = [ROOT / name, CORE / name, *PLUGINS.glob(f"*/*/{name}")]
-    assert any(place.exists() for place in places) or name in PROMISED, f"ARCHITECTURE.md names {name}"
+    assert any(place.exists() for place in places), f"ARCHITECTURE.md names {name}"
 
 
 @pytest.mark.parametrize("path", sources(CORE), ids=module_of)
