@@ -1,0 +1,150 @@
+"""Real S3 servers of different make, each a process of its own on this machine, over HTTP.
+
+ministack checks signatures of users that were made through it (the key in its environment is let in unchecked, so it is
+only used to make them). SeaweedFS is a real storage server, correct and slow where many write one key. rclone lacks
+conditional writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+
+PATIENCE_S = 60.0
+REGION = "us-east-1"
+
+
+class S3Server:
+    """A server that runs. key, secret: of a user who may do everything; makes buckets for whoever asks."""
+
+    def __init__(self, name: str, endpoint: str, key: str, secret: str, process: subprocess.Popen[bytes]) -> None:
+        self.name, self.endpoint, self.key, self.secret, self.process = name, endpoint, key, secret, process
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """By which anybody comes in; no files of AWS's, and no machine that has a role."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": "/nowhere/config", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere/credentials",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }  # fmt: skip
+
+    def boto3(self, service: str = "s3", endpoint: str | None = None) -> object:
+        """AWS's own client of this server."""
+        return boto3.client(
+            service, endpoint_url=endpoint or self.endpoint, aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret, region_name=REGION,
+        )  # fmt: skip
+
+    def bucket(self) -> str:
+        """A new bucket."""
+        name = f"b-{secrets.token_hex(6)}"
+        self.boto3().create_bucket(Bucket=name)
+        return name
+
+    def stop(self) -> None:
+        """By force: SeaweedFS takes more than 40 s to end by itself."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def ministack(folder: Path) -> S3Server:
+    """With a user whose signatures are checked."""
+    port = _free_port()
+    root = {"AWS_ACCESS_KEY_ID": "AKIAROOTROOTROOTROOT", "AWS_SECRET_ACCESS_KEY": "root"}
+    settings = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), **root}
+    process = _start(["ministack"], folder, settings)
+    endpoint = f"http://127.0.0.1:{port}"
+    _until_answers(f"{endpoint}/_ministack/health", process)
+    iam = boto3.client(
+        "iam", endpoint_url=endpoint, aws_access_key_id=root["AWS_ACCESS_KEY_ID"], aws_secret_access_key="root",
+        region_name=REGION,
+    )  # fmt: skip
+    iam.create_user(UserName="penstock")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="penstock", PolicyName="all", PolicyDocument=json.dumps(everything))
+    made = iam.create_access_key(UserName="penstock")["AccessKey"]
+    return S3Server("ministack", endpoint, made["AccessKeyId"], made["SecretAccessKey"], process)
+
+
+def seaweedfs(folder: Path) -> S3Server:
+    """Volumes are small, and enough for many buckets: each takes 7."""
+    port, key, secret = _free_port(), "AKIAWEEDWEEDWEEDWEED", secrets.token_hex(16)
+    who = {"name": "t", "credentials": [{"accessKey": key, "secretKey": secret}],
+           "actions": ["Admin", "Read", "Write", "List", "Tagging"]}  # fmt: skip
+    (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+    ports = [f"-{part}={_free_port()}" for part in _WEED_PORTS]
+    command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3", f"-s3.port={port}",
+               f"-s3.config={folder / 's3.json'}", "-volume.max=400", "-master.volumeSizeLimitMB=64",
+               "-master.telemetry=false", *ports]  # fmt: skip
+    process = _start(command, folder, {})
+    endpoint = f"http://127.0.0.1:{port}"
+    _until_answers(endpoint, process)
+    server = S3Server("seaweedfs", endpoint, key, secret, process)
+    until = time.monotonic() + PATIENCE_S
+    while True:  # it answers before it can write
+        try:
+            bucket = server.bucket()
+            server.boto3().put_object(Bucket=bucket, Key="x", Body=b"x")
+            return server
+        except Exception:  # noqa: BLE001  whatever it says while it wakes up
+            assert time.monotonic() < until, "SeaweedFS does not take a write"
+            time.sleep(0.1)
+
+
+_WEED_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
+               "s3.port.grpc")  # fmt: skip
+
+
+def rclone(folder: Path) -> S3Server:
+    """Puts are never exclusive."""
+    port, key, secret = _free_port(), "AKIARCLONERCLONERCLO", secrets.token_hex(16)
+    (folder / "data").mkdir()
+    process = _start(["rclone", "serve", "s3", f"--addr=127.0.0.1:{port}", f"--auth-key={key},{secret}",
+                      "--vfs-cache-mode=off", str(folder / "data")], folder, {})  # fmt: skip
+    endpoint = f"http://127.0.0.1:{port}"
+    _until_answers(endpoint, process)
+    return S3Server("rclone", endpoint, key, secret, process)
+
+
+def _start(command: list[str], folder: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    program = shutil.which(command[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert program is not None, f"{command[0]} is not installed"
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with open(folder / "log", "wb") as log:
+        return subprocess.Popen(
+            [program, *command[1:]], cwd=folder, env={**plain, **settings}, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def _until_answers(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except OSError:
+            assert process.poll() is None, f"the server ended with {process.returncode}"
+            assert time.monotonic() < until, f"{url} does not answer"
+            time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
