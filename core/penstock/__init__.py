@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from penstock.authoring.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
     from penstock.authoring.flow import FlowSpec
     from penstock.authoring.parameters import JSONType, Parameter
-    from penstock.client import DataArtifact, Flow, Metaflow, Run, Step, Task
+    from penstock.client import (
+        Client,
+        DataArtifact,
+        Flow,
+        Metaflow,
+        Run,
+        Step,
+        Task,
+        default_metadata,
+        get_metadata,
+        metadata,
+    )
     from penstock.client.namespace import default_namespace, get_namespace, namespace
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -37,20 +48,25 @@ _HOMES = {
     "authoring.decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
     "authoring.context": ("current",),
     "client": (
+        "Client",
         "DataArtifact",
         "Flow",
         "Metaflow",
         "Run",
         "Step",
         "Task",
+        "default_metadata",
         "default_namespace",
+        "get_metadata",
         "get_namespace",
+        "metadata",
         "namespace",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Client",
     "DataArtifact",
     "Flow",
     "FlowSpec",
@@ -62,10 +78,13 @@ __all__ = [
     "Task",
     "catch",
     "current",
+    "default_metadata",
     "default_namespace",
     "environment",
     "executor",
+    "get_metadata",
     "get_namespace",
+    "metadata",
     "namespace",
     "parallel",
     "resources",

@@ -38,6 +38,11 @@ class PenstockError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # its hint may change until it is told
+        """What Python, Jupyter and pytest print below an error that nobody caught: the hint is for them, too."""
+        return [f"  next: {self.hint}"] if self.hint else []
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.hint, self.where)
 

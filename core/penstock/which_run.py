@@ -12,18 +12,25 @@ if TYPE_CHECKING:
 LATEST = "latest"
 
 
+def runs_back(wanted: str) -> int | None:
+    """How many runs `wanted` goes back from the latest: `latest` 0, `latest~2` 2; None for an id."""
+    name, tilde, number = wanted.partition("~")
+    if name != LATEST or (tilde and not number.isdecimal()):
+        return None
+    return int(number or 0)
+
+
 def which_run(flow: str, wanted: str | None, runs: Iterable[str]) -> str:
     """The full id among `runs` of a flow, in any order; None is the latest.
     Raises NotFound, which names what there is."""
     known = sorted(runs, reverse=True)
     if not known:
         raise NotFound(f"{flow} has no run", hint="flow runs   # all runs of the store")
-    if wanted is None or wanted == LATEST:
-        return known[0]
-    back = wanted.removeprefix(f"{LATEST}~")
-    if back != wanted and back.isdigit():
-        if int(back) < len(known):
-            return known[int(back)]
+    wanted = wanted or LATEST
+    back = runs_back(wanted)
+    if back is not None:
+        if back < len(known):
+            return known[back]
         raise NotFound(f"{flow} has only {len(known)} runs", hint=f"flow runs {flow}")
     if wanted in known:
         return wanted

@@ -25,13 +25,15 @@ class Current:
     pathspec, graph, parallel, run, task. Outside a running step only `is_running_flow` answers; ids are text."""
 
     def __init__(self) -> None:
+        self._stores: Any = None
         self._facts: dict[str, Any] = {}
 
-    def _set(self, **facts: Any) -> None:
-        self._facts = facts
+    def _set(self, stores: Any = None, /, **facts: Any) -> None:
+        """stores: open datastore of the run, and how its other stores are opened; the client reads them."""
+        self._stores, self._facts = stores, facts
 
     def _clear(self) -> None:
-        self._facts = {}
+        self._set()
 
     @property
     def is_running_flow(self) -> bool:

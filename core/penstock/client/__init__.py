@@ -6,7 +6,8 @@ Flow("PetsFlow").latest_run["count"].task.data.pets        Client("s3://bucket/p
 from __future__ import annotations
 
 from penstock.client.artifact import DataArtifact, TaskArtifacts, TaskData
-from penstock.client.client import Client, default_client, use_stores
+from penstock.client.client import Client
+from penstock.client.default import default_client, default_metadata, get_metadata, metadata
 from penstock.client.flow import Flow
 from penstock.client.metaflow import Metaflow
 from penstock.client.namespace import default_namespace, get_namespace, namespace
@@ -25,8 +26,10 @@ __all__ = [
     "TaskArtifacts",
     "TaskData",
     "default_client",
+    "default_metadata",
     "default_namespace",
+    "get_metadata",
     "get_namespace",
+    "metadata",
     "namespace",
-    "use_stores",
 ]

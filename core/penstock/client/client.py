@@ -6,13 +6,12 @@ import os
 import weakref
 
 from penstock.client.history import History
-from penstock.client.namespace import get_namespace
-from penstock.errors import BackendUnavailable, NotFound, UsageError
+from penstock.errors import BackendUnavailable, NamespaceMismatch, NotFound, UsageError
 from penstock.nearest import hint
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.storage.catalogue import DatastoreCatalogue, flow_names
-from penstock.which_run import which_run
+from penstock.which_run import runs_back, which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ class Client:
             raise UsageError(f"{', '.join(options)}: options of which datastore?", hint='Client("local", root=...)')
         named = {"datastore": datastore, "metadata": metadata, "logging": logging}
         self._begin(lambda: _open_home(named, options, folder, profile), namespace, unpickle)
+        folder = os.path.abspath(folder) if folder is not None else None  # so that it holds wherever it is read again
         more = {"profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle}
         self._how: dict[str, Any] | None = {**named, **more, **options}
 
@@ -73,8 +73,12 @@ class Client:
         self._namespace, self.unpickle = namespace, unpickle
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its settings; one over open stores becomes the default client of the process that reads it."""
-        return (default_client, ()) if self._how is None else (_again, (self._how,))
+        """Pickled by its settings; the default client, and one over open stores, become the default client of whoever
+        reads it."""
+        from penstock.client.default import DefaultClient, default_client
+
+        anew = self._how is None or isinstance(self, DefaultClient)
+        return (default_client, ()) if anew else (_again, (self._how,))
 
     @property
     def stores(self) -> Stores:
@@ -168,17 +172,25 @@ class Client:
             found = self._histories[flow, run] = History(self.stores, flow, run, row)
         return found
 
-    def find_run(self, flow: str, wanted: str) -> History:
-        """A run by id, a beginning of it, `latest` or `latest~N`. Raises NotFound."""
-        found = self._histories.get((flow, wanted)) or self._exact(flow, wanted)
-        if found is None:
-            rows = {row.run: row for row in self.run_rows(flow)}
-            ids = list(rows) or list(self.stores.datastore.list_folders(keys.flow_prefix(flow)))
-            if not ids:
-                raise self.no_flow(flow)
-            run = which_run(flow, wanted, ids)
-            found = self.history(flow, run, rows.get(run))
-        return found
+    def find_run(self, flow: str, wanted: str, tag: str | None = None) -> History:
+        """A run by id, a beginning of it, `latest` or `latest~N` (of the runs with `tag`). Raises NotFound."""
+        back = runs_back(wanted)
+        if back is not None:
+            newest = list(self.run_rows(flow, tags=[] if tag is None else [tag], limit=back + 1))
+            if len(newest) > back:
+                return self.history(flow, newest[back].run, newest[back])
+            if tag is not None and next(self.run_rows(flow, limit=1), None) is not None:
+                raise self.hidden(f"{flow} has {len(newest) or 'no'} run{'' if len(newest) == 1 else 's'}", tag)
+        else:
+            found = self._histories.get((flow, wanted)) or self._exact(flow, wanted)
+            if found is not None:
+                return found
+        rows = {row.run: row for row in self.run_rows(flow)}
+        ids = list(rows) or list(self.stores.datastore.list_folders(keys.flow_prefix(flow)))
+        if not ids:
+            raise self.no_flow(flow)
+        run = which_run(flow, wanted, ids)
+        return self.history(flow, run, rows.get(run))
 
     def _exact(self, flow: str, run: str) -> History | None:
         """One row or one object, without looking at other runs."""
@@ -190,6 +202,12 @@ class Client:
             return None
         return self.history(flow, run, row)
 
+    def hidden(self, what: str, tag: str) -> NamespaceMismatch:
+        """The error for runs that are there and lack the tag of the namespace. what: begins the sentence."""
+        own = type(self).namespace is Client.namespace  # a namespace that was given to this client alone
+        hint = "Client(..., namespace=None)" if own else "namespace(None)"
+        return NamespaceMismatch(f"{what} in the namespace {tag!r}", hint=f"{hint}   # to see all runs")
+
     def no_flow(self, flow: str) -> NotFound:
         """The error for a flow without a run."""
         names = self.flow_names()
@@ -200,14 +218,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.label!r})"
-
-
-class _DefaultClient(Client):
-    """The client of this process's settings; its namespace is the global one."""
-
-    @property
-    def namespace(self) -> str | None:
-        return get_namespace()
 
 
 def _open_home(
@@ -230,20 +240,3 @@ def _open_home(
 def _again(how: dict[str, Any]) -> Client:
     return Client(**how)
 
-
-_default: Client | None = None
-
-
-def default_client() -> Client:
-    """The client that objects use unless told otherwise: of the settings that hold in the working directory."""
-    global _default  # noqa: PLW0603 - one default client in a process
-    if _default is None:
-        _default = _DefaultClient()
-    return _default
-
-
-def use_stores(stores: Stores | None) -> None:
-    """Let the default client read stores that are open already: inside a task, those of its run.
-    None: settings again."""
-    global _default  # noqa: PLW0603 - one default client in a process
-    _default = None if stores is None else _DefaultClient.over(stores)

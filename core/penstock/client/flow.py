@@ -31,10 +31,7 @@ class Flow(Node):
         if next(self._rows(limit=1), None) is not None:
             return
         if self._namespace is not None and next(self._client.run_rows(self.id, limit=1), None) is not None:
-            raise NamespaceMismatch(
-                f"no run of {self.id} is in the namespace {self._namespace!r}",
-                hint="namespace(None)   # to see all runs",
-            )
+            raise self._client.hidden(f"no run of {self.id} is", self._namespace)
         raise self._client.no_flow(self.id)
 
     @property

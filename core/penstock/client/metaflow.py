@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.client.client import Client, default_client
+from penstock.client.client import Client
+from penstock.client.default import default_client
 from penstock.client.flow import Flow
 from penstock.client.missing import missing_child
 from penstock.errors import NamespaceMismatch, NotFound

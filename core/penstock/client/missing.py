@@ -11,22 +11,14 @@ if TYPE_CHECKING:
 
 
 class MissingChild(NotFound, KeyError):
-    """`run["strat"]`, `task["modell"]`: a KeyError whose text says what was meant."""
+    """`run["strat"]`, `task["modell"]`: a KeyError that says what was meant."""
 
     def __str__(self) -> str:
-        return _text(self)
+        return self.message  # a KeyError would quote it
 
 
 class MissingArtifact(NotFound, AttributeError):
     """`task.data.modell`: an AttributeError, so that `hasattr` and `getattr` with a default work."""
-
-    def __str__(self) -> str:
-        return _text(self)
-
-
-def _text(error: NotFound) -> str:
-    """In a notebook nobody prints the hint, so it stands in the text."""
-    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def missing_child(owner: object, name: object, known: Iterable[str]) -> MissingChild:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.authoring.context import current
 from penstock.storage.tag_text import tag_text
 from penstock.user_name import user_name
 
@@ -29,4 +30,5 @@ def default_namespace() -> str:
 
 
 def _own() -> str:
-    return f"user:{user_name()}"
+    """Inside a task that of whoever started the run: in a container the user has another name."""
+    return str(current.get("namespace") or f"user:{user_name()}")

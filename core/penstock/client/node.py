@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from datetime import datetime
 
-from penstock.client.client import Client, default_client
+from penstock.client.client import Client
+from penstock.client.default import default_client
 from penstock.client.missing import missing_child
-from penstock.errors import NamespaceMismatch, UsageError
+from penstock.errors import UsageError
 from penstock.values import Pathspec
 
 TYPE_CHECKING = False
@@ -63,13 +64,12 @@ class Node(ABC):
 
     def _find_run(self) -> None:
         """Look the run up, give the pathspec its full id, and see whether the namespace shows it."""
-        spec, history = self._spec, self._history
+        spec = self._spec
+        tag = self._client.namespace if self._check_namespace else None
+        history = self._history_of = self._client.find_run(spec.flow, spec.run or "", tag)
         self._spec = Pathspec(spec.flow, history.run, spec.step, spec.place, spec.attempt)
-        tag = self._client.namespace
-        if self._check_namespace and tag is not None and not _has_tag(history, tag):
-            raise NamespaceMismatch(
-                f"{spec.flow}/{history.run} is not in the namespace {tag!r}", hint="namespace(None)   # to see all runs"
-            )
+        if tag is not None and not _has_tag(history, tag):
+            raise self._client.hidden(f"{spec.flow}/{history.run} is not", tag)
 
     # -- names
 
@@ -164,8 +164,11 @@ class Node(ABC):
 
 
 def _loaded(cls: type[Node], pathspec: str, attempt: int | None, client: Client) -> Node:
-    """What was pickled once may be read again whatever the namespace says now."""
-    return cls(pathspec, attempt, _namespace_check=False, client=client)
+    """What was pickled once may be read again whatever the namespace says now; it is looked for when it is asked."""
+    made = cls.__new__(cls)
+    made._spec, made._client, made._check_namespace = Pathspec.parse(pathspec), client, False
+    made._spec.attempt = attempt
+    return made
 
 
 def _has_tag(history: History, tag: str) -> bool:

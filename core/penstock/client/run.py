@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from penstock.client.code import code_of
 from penstock.client.node import Node, moment
 from penstock.client.step import Step
 from penstock.contracts.metadata import TagRow
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from penstock.client.artifact import TaskData
+    from penstock.client.code import RunCode
     from penstock.client.flow import Flow
     from penstock.client.task import Task
     from penstock.view import RunView
@@ -89,6 +91,11 @@ class Run(Node):
         task = self.end_task
         return None if task is None else task.data
 
+    @property
+    def code(self) -> RunCode | None:
+        """The code that it runs: `run.code.flowspec` is the flow file; None where there is none that can be read."""
+        return code_of(self._client, self._history.header)
+
     def view(self) -> RunView:
         """The whole run as a value: steps, counts, times, failures; `.data()` of it is JSON."""
         return self._history.view()
@@ -135,7 +142,7 @@ class Run(Node):
 
         Raises UsageError before anything is done.
         """
-        removed, added = tag_texts(_listed(tags_to_remove)), tag_texts(_listed(tags_to_add))
+        removed, added = _texts(tags_to_remove), _texts(tags_to_add)
         own = self.system_tags
         if not removed and not added:
             raise UsageError("there is no tag to add or to remove")
@@ -158,10 +165,9 @@ class Run(Node):
         return run_html(self)
 
 
-def _listed(tags: Iterable[str]) -> list[str]:
-    if isinstance(tags, str | bytes):
-        raise UsageError(f"a list of tags is wanted, not {tags!r}", hint=f"[{tags!r}]")
-    return list(tags)
+def _texts(tags: Iterable[str]) -> list[str]:
+    """Tags, or one tag, as Metaflow takes it here too."""
+    return tag_texts(tags if isinstance(tags, str | bytes) or not hasattr(tags, "__iter__") else list(tags))
 
 
 def step_or_not_found(run: Run, name: str) -> Step:

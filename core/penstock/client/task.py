@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from penstock.client.artifact import DataArtifact, TaskArtifacts, TaskData
-from penstock.client.metadata import Metadatum, facts_of
+from penstock.client.code import code_of
+from penstock.client.facts import Metadatum, facts_of
 from penstock.client.missing import missing_child
 from penstock.client.node import Node, moment
 from penstock.client.output import output_of, output_size
 from penstock.contracts.logsink import STDERR, STDOUT
 from penstock.errors import NotFound, UsageError
 from penstock.nearest import hint
+from penstock.storage import keys, records
 from penstock.values import PARAMETERS_STEP, SUCCEEDED, CaughtError, Pathspec, place_index
 from penstock.view import is_taken, shown, task_state, visible
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from penstock.client.code import RunCode
+    from penstock.client.history import History
     from penstock.client.step import Step
     from penstock.values import Record
 
@@ -214,16 +220,42 @@ class Task(Node):
 
     @property
     def metadata(self) -> list[Metadatum]:
-        """Facts in the order in which they arose, each with `.type` and `.value`; one `attempt` for each attempt."""
-        history = self._history
-        limit = self._spec.attempt
-        known = [record for record in self._attempts if limit is None or record.attempt <= limit]
-        return facts_of(self, history.header, history.graph, known)
+        """Facts in the order in which they arose, each with `.type` and `.value`; one `attempt` for each attempt.
+        What a resumed run took has the facts of the task that it was taken from."""
+        history, ran_in, limit = self._history, self._ran_in(), self._spec.attempt
+        known = [one for one in ran_in.attempts(*self._name) if limit is None or one.attempt <= limit]
+        resumed = history.header.get("origin")
+        origin = {} if resumed is None else {"origin-run-id": str(resumed)}
+        if self.origin_pathspec is not None:
+            origin["origin-task-id"] = self.id
+        return facts_of(self, ran_in.header, history.graph, known, origin)
+
+    def _ran_in(self) -> History:
+        """The run in which its attempts ran: the origin of one that was taken, as long as that can be read."""
+        history, record = self._history, self._record
+        if record is not None and is_taken(record, history.run):
+            at = keys.record_of(records.key_of(record))
+            origin = self._client.history(history.flow, history.run if at is None else at.run or history.run)
+            with contextlib.suppress(NotFound):
+                if origin.attempts(*self._name):
+                    return origin
+        return history
 
     @property
     def metadata_dict(self) -> dict[str, str]:
         """The newest value of each fact."""
         return {fact.type: fact.value for fact in self.metadata}
+
+    @property
+    def code(self) -> RunCode | None:
+        """The code that it ran with; None where the run has none that can be read."""
+        return code_of(self._client, self._ran_in().header)
+
+    @property
+    def environment_info(self) -> dict[str, Any]:
+        """What it ran in: `python` and `packages` (those that the flow file imported, with their versions)."""
+        header = self._ran_in().header
+        return {name: header[name] for name in ("python", "packages") if header.get(name) is not None}
 
     @property
     def runtime_name(self) -> str | None:

@@ -33,9 +33,7 @@ def main(parent: str, control_fd: str, file: str, flow: str) -> int:
     flow_class = import_flow(file, flow)
     opened = said["opened"]
     datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
-    world = World(
-        flow_class=flow_class, graph=graph_of(flow_class), datastore=datastore, run=opened["run"], facts=opened["facts"]
-    )
+    world = World(flow_class=flow_class, graph=graph_of(flow_class), datastore=datastore, opened=opened)
     with control:
         return run_attempt(Message.of(said["message"]), world, control, c_library)
 

@@ -45,9 +45,7 @@ class InlineHosts(Hosts):
         datastore: Datastore,
         opened: Mapping[str, Any],
     ) -> None:
-        self._world = World(
-            flow_class=flow_class, graph=graph, datastore=datastore, run=opened["run"], facts=opened["facts"]
-        )
+        self._world = World(flow_class=flow_class, graph=graph, datastore=datastore, opened=opened)
         self._opened = opened
         self._waiting: list[Job] = []
         self._events: list[HostEvent] = []

@@ -93,9 +93,7 @@ class Server:
         """Make the store's client, see whether forks are safe here, and say so."""
         self._opened = opened
         datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
-        self.world = World(
-            flow_class=self.flow_class, graph=self.graph, datastore=datastore, run=opened["run"], facts=opened["facts"]
-        )
+        self.world = World(flow_class=self.flow_class, graph=self.graph, datastore=datastore, opened=opened)
         reason = self._probe()
         self._forks = not reason
         if self._forks:

@@ -100,14 +100,15 @@ class Message:
 class World:
     """What all attempts of a host share: the flow's class, its graph, the store, and facts of the run.
 
-    facts: `username`, `tags`, `origin_run_id`, `namespace`, as `current` shows them.
+    opened: what the driver says to every host: `run`; `facts` as `current` shows them (`username`, `tags`,
+    `origin_run_id`, `namespace`); how the log sink and, where it can be reached, the catalogue are opened.
     """
 
     def __init__(
-        self, *, flow_class: type[FlowSpec], graph: Graph, datastore: Datastore, run: str, facts: Mapping[str, Any]
+        self, *, flow_class: type[FlowSpec], graph: Graph, datastore: Datastore, opened: Mapping[str, Any]
     ) -> None:
-        self.flow_class, self.graph, self.datastore = flow_class, graph, datastore
-        self.flow, self.run, self.facts = graph.name, run, facts
+        self.flow_class, self.graph, self.datastore, self.opened = flow_class, graph, datastore, opened
+        self.flow, self.run, self.facts = graph.name, opened["run"], opened["facts"]
         self._constants: tuple[str, Record] | None = None
         self._parent: tuple[str, Record | None] = ("", None)
 
@@ -282,6 +283,7 @@ def _set_current(message: Message, world: World, step: Step, binding: Binding) -
     if step.parallel_step and binding.frames:
         nodes["parallel"] = Parallel(binding.frames[-1].width, place_index(message.place))
     current._set(
+        (world.datastore, world.opened),
         flow_name=world.flow,
         run_id=world.run,
         step_name=message.step,
@@ -385,7 +387,10 @@ def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
 
 def _run_parameters(message: Message, world: World, artifacts: Artifacts, record: Record) -> None:
     given = message.given or {}
-    current._set(flow_name=world.flow, run_id=world.run, step_name=message.step, task_id=message.place, **world.facts)
+    current._set(
+        (world.datastore, world.opened),
+        flow_name=world.flow, run_id=world.run, step_name=message.step, task_id=message.place, **world.facts,
+    )  # fmt: skip
     for attribute, value in constants_of(world.flow_class).items():
         try:
             record.artifacts[attribute] = artifacts.store(attribute, value)

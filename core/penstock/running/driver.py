@@ -229,10 +229,10 @@ class Driver:
 
     def _opened(self, header: Mapping[str, Any]) -> dict[str, Any]:
         """What a host must know beside an attempt's own message."""
-        datastore, logging = self.home.target("datastore"), self.home.target("logging")
+        kinds = ("datastore", "metadata", "logging")
+        stores = {kind: dict(zip(("target", "options"), self.home.target(kind), strict=True)) for kind in kinds}
         return {
-            "datastore": {"target": datastore[0], "options": datastore[1]},
-            "logging": {"target": logging[0], "options": logging[1]},
+            **stores,
             "run": header["run"],
             "facts": {
                 "username": header["user"],
@@ -270,7 +270,7 @@ class Driver:
             "file": os.path.basename(self.declaration.file),
             "flow": self.declaration.flow,
             "decorators": self.declaration.decorators,
-            "opened": dict(opened),
+            "opened": {name: what for name, what in opened.items() if name != "metadata"},  # may be this machine's
         }
         name = archive.put_launch(datastore, launch)
         return lambda message: archive.command(datastore, name, message)
@@ -349,6 +349,8 @@ def end_run(
     keep_rows(home, [row], note)
     if datastore.reach is Reach.ANYWHERE:
         try:
+            found = tags.read_tags(datastore, flow, run)  # a task elsewhere tells the store alone
+            keep_rows(home, [TagRow(flow=flow, run=run, tag=tag) for tag in found], note)
             write_index(datastore, flow, run)
         except BackendUnavailable as error:
             note(f"the run has no index, which only makes reading it slower: {error}")

@@ -60,6 +60,16 @@ FAILURES = {
     "slow": "TimeoutException",
     "killed": "FailureHandledByCatch",
 }
+TAGGED = {
+    "tags": ["a 0", "b 1", "begun ✓", "c 2", "d 3", "joined", "shared"],
+    "seen": [True] * 4,
+    "parents": ["0", "1", "2", "3"],
+    "of the parents": [True] * 4,
+    "stored": [True] * 4,
+    "successful": [True] * 4,
+    "found by tag": [True],
+    "status": "running",
+}
 SEVERAL_NODES = {"nodes": [(0, 3, 0), (1, 3, 1), (2, 3, 2)], "made_by": "base", "unit": "mm", "width": 3}
 
 
@@ -133,6 +143,7 @@ class FlowSuite:
             ("nested", "join", NESTED),
             ("choices", "join", CHOICES),
             ("several_nodes", "end", SEVERAL_NODES),
+            ("tagged", "join", TAGGED),
         ],
     )
     def test_graphs(self, folder: Path, name: str, step: str, answer: object) -> None:

@@ -120,9 +120,9 @@ def run_step(
     _check(flow, found, given, inputs)
     user = user_name()
     facts: dict[str, Any] = {"username": user, "namespace": f"user:{user}", "origin_run_id": None, "tags": []}
-    world = World(flow_class=flow, graph=graph, datastore=MemoryDatastore(), run=RUN, facts=facts)
+    world = World(flow_class=flow, graph=graph, datastore=MemoryDatastore(), opened={"run": RUN, "facts": facts})
     out, err = _Copy(sys.stdout), _Copy(sys.stderr)
-    before = current._facts
+    before = vars(current).copy()
     try:
         constants = _put_parameters(world, parameters or {})
         past = _Past(world, found, foreach)
@@ -134,7 +134,7 @@ def run_step(
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _variables(variables):
             record = attempt.run(message, world, lambda: (None, None), raises=True)
     finally:
-        current._facts = before
+        vars(current).update(before)
     return _result(world, record, out.getvalue(), err.getvalue())
 
 

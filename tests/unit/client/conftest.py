@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from penstock.authoring.graph_source import graph_of_source
-from penstock.client import Client
+from penstock.client import Client, default_client, default_namespace
+from penstock.client.default import DefaultClient
 from penstock.contracts.metadata import AttemptRow, RunRow, TagRow
 from penstock.running.lease import Lease
 from penstock.storage import keys, records, tags
@@ -166,3 +167,11 @@ def write(stores):
 @pytest.fixture
 def client(stores):
     return Client.over(stores)
+
+
+@pytest.fixture
+def default(stores, monkeypatch):
+    """The default client reads these stores; its namespace is the user's own again afterwards."""
+    monkeypatch.setattr("penstock.client.default._chosen", DefaultClient.over(stores))
+    yield default_client()
+    default_namespace()

@@ -152,18 +152,24 @@ def test_output_of_a_task_that_runs(write, client, stores):
     assert (task.status, task.stdout, task.stdout_size, task.stderr) == ("running", "so far", 6, "")
 
 
-def test_objects_are_pickled_and_found_again(write, client):
+def test_objects_are_pickled_and_found_again(write, client, default):
     write().whole()
     task = client.task("PetsFlow/latest/count/1")
-    from penstock import client as api
+    loaded = pickle.loads(pickle.dumps([task, task["n"], task.parent]))
+    assert loaded == [task, task["n"], task.parent]
+    assert loaded[0].parent.parent["end"].task.data.total == 3
 
-    api.use_stores(client.stores)
-    try:
-        loaded = pickle.loads(pickle.dumps([task, task["n"], task.parent]))
-        assert loaded == [task, task["n"], task.parent]
-        assert loaded[0].parent.parent["end"].task.data.total == 3
-    finally:
-        api.use_stores(None)
+
+def test_a_run_that_lies_in_an_artifact_belongs_to_the_store_that_it_is_read_from(write, client, monkeypatch):
+    writer = write()
+    writer.parameters()
+    run = client.run("PetsFlow/latest")
+    writer.record("start", kind="foreach", to=["count"], width=0, values={"here": run, "there": [run["_parameters"]]})
+    monkeypatch.setattr("penstock.client.default._chosen", None)  # nothing says which store is meant
+    data = client.task("PetsFlow/latest/start/0").data
+    assert data.here == run
+    assert data.here["_parameters"].task.data.alpha == 3
+    assert data.there[0].parent == run
 
 
 def test_an_artifact_by_its_pathspec(write, client):

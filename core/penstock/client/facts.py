@@ -1,9 +1,8 @@
-"""Facts of a task under the names that Metaflow gives them, computed from header and records."""
+"""Facts of a task under the names that Metaflow gives to its metadata, computed from header and records."""
 
 from __future__ import annotations
 
 from penstock.values import PARAMETERS_STEP, SUCCEEDED, place_index
-from penstock.view import is_taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,21 +42,25 @@ class Metadatum:
         return f"Metadatum({self.type!r}, {self.value!r})"
 
 
-def facts_of(task: Task, header: Mapping[str, Any], graph: Graph, attempts: Sequence[Record]) -> list[Metadatum]:
-    """Facts of a task: those of the run once, then those of each attempt."""
+def facts_of(
+    task: Task, header: Mapping[str, Any], graph: Graph, attempts: Sequence[Record], origin: Mapping[str, str]
+) -> list[Metadatum]:
+    """Facts of a task: those of the run in which it ran once, then those of each attempt.
+
+    header: of that run, for a clone the origin's; origin: what a resumed run says of it besides.
+    """
     from penstock.client.node import moment
 
     began = moment(attempts[0].started_s if attempts else header.get("started_s"))
-    found = [Metadatum(type, value, began, task.pathspec) for type, value in _of_task(task, header, graph, attempts)]
+    once = [*_of_task(task, header, graph), *origin.items()]
+    found = [Metadatum(type, value, began, task.pathspec) for type, value in once]
     for record in attempts:
         ended = moment(record.ended_s)
         found += [Metadatum(type, value, ended, task.pathspec) for type, value in _of_attempt(record)]
     return found
 
 
-def _of_task(
-    task: Task, header: Mapping[str, Any], graph: Graph, attempts: Sequence[Record]
-) -> Iterator[tuple[str, str]]:
+def _of_task(task: Task, header: Mapping[str, Any], graph: Graph) -> Iterator[tuple[str, str]]:
     step = task.parent.id
     settings = header.get("settings") or {}
     for type, value in (
@@ -73,11 +76,6 @@ def _of_task(
     if step == PARAMETERS_STEP:
         yield "start_step", graph.start
         yield "end_step", graph.end
-    origin = header.get("origin")
-    if origin is not None:
-        yield "origin-run-id", str(origin)
-        if any(is_taken(record, str(header["run"])) for record in attempts):
-            yield "origin-task-id", task.id
 
 
 def _of_attempt(record: Record) -> Iterator[tuple[str, str]]:
