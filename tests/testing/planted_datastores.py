@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penstock.contracts.datastore import Stat
+from penstock.contracts.finding import Finding
 from penstock.errors import KeyMissing
 from penstock.testing import DatastoreSuite
 from penstock_local.file_datastore import FileDatastore
@@ -399,6 +400,12 @@ class NeedsNoFolder(FileDatastore):
     host_paths = ()
 
 
+class ExaminationLeavesTraces(FileDatastore):
+    def examine(self) -> Iterator[Finding]:
+        yield from super().examine()
+        self.put("doctor/was-here", b"")
+
+
 class LongBootstrap(FileDatastore):
     def bootstrap(self) -> str:
         return super().bootstrap() + f"# {secrets.token_hex(4096)}\n"
@@ -430,6 +437,7 @@ class UnknownPackage(FileDatastore):
 
 
 _RACES = "test_of_many_threads_exactly_one_puts test_of_many_processes_exactly_one_puts"
+_EXAMINES = "test_it_finds_nothing_wrong_with_itself_and_leaves_nothing"
 _KILLED = "test_what_a_killed_writer_leaves_is_whole"
 
 FAULTS = [
@@ -439,7 +447,7 @@ FAULTS = [
     Fault(EqualBytesWinAgain, "test_a_second_put_leaves_the_first_and_says_so"),
     Fault(
         SecondOverwrites,
-        "test_a_second_put_leaves_the_first_and_says_so test_put_many_leaves_what_exists",
+        f"{_EXAMINES} test_a_second_put_leaves_the_first_and_says_so test_put_many_leaves_what_exists",
         _RACES,
     ),
     Fault(ReplaceSaysWhetherItWasThere, "test_put_with_replace_replaces"),
@@ -447,7 +455,7 @@ FAULTS = [
     Fault(WritesUnderItsName, "test_a_reader_sees_nothing_or_everything", f"{_KILLED} {_RACES}"),
     Fault(LeavesHalves, _KILLED),
     Fault(CountsItems, "test_put_takes_any_bytes_as_they_are"),
-    Fault(KeepsNothingEmpty, "test_an_empty_object_is_one"),
+    Fault(KeepsNothingEmpty, f"test_an_empty_object_is_one {_EXAMINES}"),
     Fault(CutsAt4MiB, "test_a_large_object"),
     Fault(ThinksTildeIsHome, "test_every_character_of_a_key"),
     Fault(CutsKeys, "test_a_key_of_900_bytes"),
@@ -510,6 +518,7 @@ FAULTS = [
     Fault(ClosesOnce, "test_closing_twice_closes_only_this_one"),
     Fault(PathOfAnother, "test_local_path_is_the_object"),
     Fault(NeedsNoFolder, "test_host_paths_hold_every_object"),
+    Fault(ExaminationLeavesTraces, _EXAMINES),
     Fault(LongBootstrap, "test_its_bootstrap_is_small"),
     Fault(BootstrapNeedsUs, "test_its_bootstrap_fetches_in_a_bare_interpreter"),
     Fault(SecretsAreThePath, "test_a_stranger_opens_it_with_its_secrets"),

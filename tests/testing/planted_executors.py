@@ -9,7 +9,8 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from penstock.contracts.executor import Job, JobState, JobStatus, RunInfo
+from penstock.contracts.executor import Job, JobState, JobStatus, Mount, RunInfo
+from penstock.contracts.finding import DOUBTFUL, Finding
 from penstock.errors import JobRejected
 from penstock.testing import ExecutorSuite, executor_suite
 from penstock.testing.isolated_executor import IsolatedExecutor
@@ -246,6 +247,11 @@ class CancelsTheLeader(IsolatedExecutor):
                 os.kill(int((self._folder / job_id / "pid").read_text()), signal.SIGKILL)
 
 
+class NeverWell(ProcessExecutor):
+    def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
+        yield Finding("mood", "not today", DOUBTFUL)
+
+
 class SecretsAreArguments(IsolatedExecutor):
     def submit(self, job: Job) -> str:
         shown = tuple(f"{name}={value}" for name, value in job.secrets.items())
@@ -259,6 +265,7 @@ _CANCELS = "test_cancel_ends_a_job_with_all_that_it_started test_cancel_at_once 
 
 HERE = [
     Fault(Whole, ""),
+    Fault(NeverWell, "test_it_finds_nothing_wrong_with_itself"),
     Fault(FailedIsLost, f"{_FAILS} {_DIES} test_many_jobs_at_once"),
     Fault(KnowsNoCodes, f"{_FAILS} {_DIES}"),
     Fault(EndedWellIsEnough, _DIES),

@@ -35,6 +35,7 @@ COMMANDS = {
     "dump": ("dump", "Print or save artifacts."),
     "plugins": ("plugins", "List plugins and backends, with their state."),
     "config": ("config", "Show the settings that hold, and where each comes from."),
+    "doctor": ("doctor", "Find what would keep a run from working here."),
 }
 
 

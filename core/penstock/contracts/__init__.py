@@ -1,6 +1,7 @@
 """The four contracts of a backend, the host that local executors drive, and `open`, by which a worker reaches a store.
 
-`reach.py` says who can meet whom. Everything here may be imported by plugins.
+`reach.py` says who can meet whom, `finding.py` what a backend tells `flow doctor`. Everything here may be
+imported by plugins.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO, TypeAlias
 
+    from penstock.contracts.finding import Finding
+
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
 DATASTORE_CONTRACT = 1
@@ -149,6 +151,28 @@ class Datastore(ABC):
     def packages(self) -> tuple[str, ...]:
         """Names of the import packages that a worker needs to open this store, beside penstock itself."""
         return (type(self).__module__.partition(".")[0],)
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at all that a run would need, for `flow doctor`: here one small object, written, listed, read, deleted.
+
+        What makes the rest pointless is raised, as by any other call. Leaves nothing behind.
+        """
+        from secrets import token_hex
+
+        from penstock.contracts.finding import BAD, Finding
+
+        key, content = f"doctor/{token_hex(8)}", b"flow doctor"
+        try:
+            first, second = self.put(key, content), self.put(key, b"")
+            whole = self.get(key) == content and [stat.key for stat in self.list(key)] == [key]
+        finally:
+            self.delete([key])
+        if not whole or self.exists(key):
+            yield Finding("round trip", "what was written is not what is read, listed and deleted", BAD)
+        elif (first, second) != (True, not self.exclusive_put):
+            yield Finding("round trip", "an object that stands there was written over", BAD)
+        else:
+            yield Finding("round trip", f"{self.label} can be written, listed, read and deleted from")
 
     def close(self) -> None:
         """Free clients and files. May be called twice."""

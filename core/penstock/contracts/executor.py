@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from penstock.contracts.finding import Finding
     from penstock.contracts.host import Hosts
 
 EXECUTOR_CONTRACT = 1
@@ -144,6 +145,14 @@ class Executor(ABC):
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         """What the platform itself kept of the output of a job that never reached our code."""
+        return iter(())
+
+    def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
+        """Look at all that a job would need, what everything else rests on first; for `flow doctor`, may take seconds.
+
+        mounts: the folders that jobs would see. What makes the rest pointless is raised, as by any other call. Leaves
+        nothing behind.
+        """
         return iter(())
 
     def close(self) -> None:

@@ -88,28 +88,32 @@ def _checked_options(home: Home, executor: str, options: Mapping[str, Any], wher
 
 def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:
     """Every executor's jobs must reach the store. Raises SettingsError before anything is written."""
-    store = home.datastore
     for name in sorted({step.executor for step in steps.values()}):
-        executor = home.executor_class(name)
-        if store.reach < executor.jobs_at:
-            raise SettingsError(
-                f"jobs of {name} can't reach the {home.settings.datastore} store",
-                hint="add --datastore=...   # one that reaches anywhere; `flow plugins` lists them",
-            )
-        if not store.exclusive_put and not executor.starts_once:
-            raise SettingsError(
-                f"the {home.settings.datastore} store can't put exclusively, and {name} may start a job twice",
-                hint="use --executor=local with this store, or another store",
-            )
-        strangers = not executor.uses_hosts and not executor.own_identity
-        if strangers and store.secrets() and not executor.keeps_secrets:
-            raise SettingsError(
-                f"jobs of {name} need the credentials of the {home.settings.datastore} store, which it would show",
-                hint="use --executor=local with this store, or an executor that keeps secrets",
-            )
+        check_pair(home, name)
     inline = {name for name in {s.executor for s in steps.values()} if home.executor_class(name).in_process}
     if inline and len({s.executor for s in steps.values()} - inline):
         raise SettingsError(
             f"{', '.join(sorted(inline))} runs all steps in one process and can't be mixed with other executors",
             hint="--executor-for '*=inline'",
+        )
+
+
+def check_pair(home: Home, name: str) -> None:
+    """Jobs of this executor must reach the store, and be of use with it. Raises SettingsError."""
+    store, executor = home.datastore, home.executor_class(name)
+    if store.reach < executor.jobs_at:
+        raise SettingsError(
+            f"jobs of {name} can't reach the {home.settings.datastore} store",
+            hint="add --datastore=...   # one that reaches anywhere; `flow plugins` lists them",
+        )
+    if not store.exclusive_put and not executor.starts_once:
+        raise SettingsError(
+            f"the {home.settings.datastore} store can't put exclusively, and {name} may start a job twice",
+            hint="use --executor=local with this store, or another store",
+        )
+    strangers = not executor.uses_hosts and not executor.own_identity
+    if strangers and store.secrets() and not executor.keeps_secrets:
+        raise SettingsError(
+            f"jobs of {name} need the credentials of the {home.settings.datastore} store, which it would show",
+            hint="use --executor=local with this store, or an executor that keeps secrets",
         )

@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 
 from penstock import contracts
 from penstock.contracts.datastore import Datastore, Stat
+from penstock.contracts.finding import BAD
 from penstock.contracts.reach import Reach
 from penstock.errors import KeyMissing
 from penstock.testing.children import Victim, in_children
@@ -541,6 +542,15 @@ class DatastoreSuite:
             assert folders == (), "a job on another machine has none of these folders"
         elif path is not None:
             assert any(path.is_relative_to(folder) for folder in folders)
+
+    def test_it_finds_nothing_wrong_with_itself_and_leaves_nothing(self, store: Datastore) -> None:
+        store.put("p/one", b"one")
+        before = sorted(stat.key for stat in store.list(""))
+        found = list(store.examine())
+        assert found, "at least that it can be written and read"
+        assert [one for one in found if one.state == BAD] == []
+        assert all(one.what and one.said and "\n" not in one.said for one in found)
+        assert sorted(stat.key for stat in store.list("")) == before
 
     def test_its_bootstrap_is_small(self, store: Datastore) -> None:
         source = store.bootstrap()

@@ -29,6 +29,7 @@ import pytest
 
 from penstock import contracts
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Mount, RunInfo
+from penstock.contracts.finding import GOOD
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
 from penstock.host.declare import graph_of, import_flow
@@ -515,6 +516,12 @@ class ExecutorSuite:
             assert not executor.own_identity, "what a host starts is whoever the host is"
         if executor.in_process:
             assert executor.uses_hosts and executor.starts_once and executor.jobs_at is Reach.PROCESS
+
+    def test_it_finds_nothing_wrong_with_itself(self, bench: Bench, executor: Executor) -> None:
+        mounts = [Mount(path=path) for path in bench.datastore.host_paths]
+        found = list(executor.examine(mounts))
+        assert [one for one in found if one.state != GOOD] == []
+        assert all(one.what and one.said and "\n" not in one.said for one in found)
 
     def test_closing_twice(self, bench: Bench, executor: Executor) -> None:
         ended(executor, [executor.submit(bench.attempt("succeed")[0])])

@@ -11,10 +11,12 @@ import errno
 import io
 import os
 import re
+import shutil
 import stat
 import time
 
 from penstock.contracts.datastore import Datastore, Stat
+from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendError, BackendMisconfigured, BackendUnavailable, KeyMissing
 
@@ -33,6 +35,8 @@ _READ = os.O_RDONLY | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CLOEXEC
 _ASK_FIRST_BYTES = 256 << 10  # above this size it is cheaper to ask whether the object exists than to write in vain
 _TRIES = 20  # how often a folder may vanish under a writer because another one has just emptied it
+
+_FEW_MB = 1000  # of free space: a run may well need more
 
 _MARK = "+"  # no key holds it: a file whose name does is not (or not yet) an object
 _GITIGNORE = ".gitignore"
@@ -193,6 +197,22 @@ class FileDatastore(Datastore):
     @property
     def label(self) -> str:
         return self._root
+
+    def examine(self) -> Iterator[Finding]:
+        """A folder that is not there yet is not made for it."""
+        at = self._root
+        while not os.path.lexists(at):
+            at = os.path.dirname(at)
+        if at == self._root:
+            yield from super().examine()
+        elif os.path.isdir(at) and os.access(at, os.W_OK | os.X_OK):
+            yield Finding("folder", f"{self._root} will be made by the first run")
+        else:
+            yield Finding("folder", f"{self._root} can't be made: {at} is no folder to write in", BAD, f"ls -ld {at}")
+            return
+        free_mb = shutil.disk_usage(at).free / 1e6
+        state, hint = (GOOD, "") if free_mb >= _FEW_MB else (DOUBTFUL, f"df -h {at}")
+        yield Finding("space", f"{free_mb / 1000:,.1f} GB are free there", state, hint)
 
     def options(self) -> dict[str, Any]:
         return {"root": self._root, "durable": self._durable}

@@ -6,7 +6,8 @@ import signal
 import time
 from collections import deque
 
-from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
+from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Mount, RunInfo
+from penstock.contracts.finding import Finding
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendMisconfigured, BackendUnavailable, JobRejected, PenstockError
 from penstock_local import machine
@@ -14,7 +15,7 @@ from penstock_local.admission import Admission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from penstock.contracts.host import HostEvent, Hosts
 
@@ -97,6 +98,11 @@ class ProcessExecutor(Executor):
                 self._states[name] = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
             elif name in self._states and not self._states[name].state.ended:
                 self._hosts.kill(name)
+
+    def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
+        """What the machine has for steps that declare what they need."""
+        amounts = f"{machine.cores()} cores, {machine.memory_mb():,} MB of memory, {machine.gpus()} GPUs"
+        yield Finding("machine", amounts)
 
     def _start_waiting(self) -> None:
         """Start from the head of the queue; one that has to wait holds back only those that declare needs as well."""
