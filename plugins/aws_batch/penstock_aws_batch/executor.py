@@ -78,26 +78,30 @@ class BatchExecutor(Executor):
             )
         options = BatchOptions(**{**self._given, **job.options})
         request = submission(job, options, self._definition(job, options), self._tags())
-        handle = self._found_after_silence(job.name, options) if job.name in self._doubtful else None
-        if handle is None:
-            handle = self._submitted(request, options)
-        self._doubtful.discard(job.name)
+        handle = self._submitted(request, options)
         self._born[handle] = time.monotonic()
         self._handles[job.name] = handle
         return handle
 
     def _submitted(self, request: Mapping[str, Any], options: BatchOptions) -> str:
         name = request["jobName"]
-        try:
-            return str(self._service.call("batch", "submit_job", changes=True, **request)["jobId"])
-        except AnswerLost:
-            self._doubtful.add(name)
-            found = self._found_after_silence(name, options)
-            if found is None:
-                raise
-            return found
-        except Refused as error:
-            raise self._refusal(error, options) from error
+        for last in (False, False, True):
+            found = self._found_after_silence(name, options) if name in self._doubtful else None
+            if found is not None:
+                self._doubtful.discard(name)
+                return found
+            try:
+                answer = self._service.call("batch", "submit_job", changes=True, **request)
+            except AnswerLost:
+                self._doubtful.add(name)
+                if last:
+                    raise
+            except Refused as error:
+                raise self._refusal(error, options) from error
+            else:
+                self._doubtful.discard(name)
+                return str(answer["jobId"])
+        raise AssertionError("unreachable")
 
     def _found_after_silence(self, name: str, options: BatchOptions) -> str | None:
         for look in range(LOOKS_AFTER_A_LOST_ANSWER):

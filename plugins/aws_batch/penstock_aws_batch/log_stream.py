@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstock_aws_batch.service import Service
 
 GROUP = "/aws/batch/job"  # where Batch writes unless a definition says otherwise
-_LOOKS, _LOOK_AGAIN_S = 4, 1.0  # the last lines arrive some seconds after the end
+_LOOKS, _LOOK_AGAIN_S = 3, 1.0  # the last lines arrive some seconds after the end
 
 
 def read(service: Service, said: Mapping[str, Any]) -> Iterator[bytes]:

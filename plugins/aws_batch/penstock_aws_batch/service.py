@@ -23,7 +23,7 @@ _ASKED_AGAIN_AFTER_S = 0.2
 _TOO_MANY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-_TORN = "ResponseParserError"  # an answer that was cut off; botocore keeps it in a module of its own
+_ANSWERS_NOTHING = frozenset({"terminate_job"})  # of others the SDK makes an empty answer when it was cut off
 _UNTRUSTED = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
 )
@@ -68,9 +68,11 @@ class Service:
             except BotoCoreError as error:
                 trouble = self._unanswered(error, action, changes)
             else:
-                self._renewed = False
-                pace.went_well()
-                return answer
+                if len(answer) > 1 or action in _ANSWERS_NOTHING:  # beside what was said of the request itself
+                    self._renewed = False
+                    pace.went_well()
+                    return answer
+                trouble = self._nobody_knows(f"{action}: the answer broke off", changes)
             if time.monotonic() > until:
                 raise BackendUnavailable(f"AWS does not let us, or does not answer: {trouble}")
 
@@ -92,10 +94,8 @@ class Service:
             pace.refused()
         elif code in _EXPIRED:
             self._renew(said)
-        elif status >= 500 and changes:
-            raise AnswerLost(f"{action}: {said}") from error
         elif status >= 500:
-            time.sleep(_ASKED_AGAIN_AFTER_S)
+            return self._nobody_knows(f"{action}: {said}", changes)
         elif code in _FORBIDDEN:
             raise BackendMisconfigured(
                 f"AWS forbids {action}: {said}", hint="aws sts get-caller-identity   # who needs a policy for it"
@@ -122,13 +122,20 @@ class Service:
             ) from error
         if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.UnauthorizedSSOTokenError)):
             self._renew(str(error))
-        elif not isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)) and type(error).__name__ != _TORN:
-            raise error  # of the SDK's own: a request that is no request
-        elif changes and not isinstance(error, sdk.EndpointConnectionError):
-            raise AnswerLost(f"{action}: {error}") from error
+        elif isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
+            never_sent = isinstance(error, sdk.EndpointConnectionError)
+            return self._nobody_knows(f"{action}: {error}", changes and not never_sent)
         else:
-            time.sleep(_ASKED_AGAIN_AFTER_S)
+            raise error  # a request that is no request
         return f"{action}: {error}"
+
+    @staticmethod
+    def _nobody_knows(trouble: str, changes: bool) -> str:
+        """Whether it was done. Raises AnswerLost where it must not be done twice."""
+        if changes:
+            raise AnswerLost(trouble)
+        time.sleep(_ASKED_AGAIN_AFTER_S)
+        return trouble
 
     def _renew(self, said: str) -> None:
         """Once by reading the credentials anew, which a login may have written; then it takes a person."""

@@ -318,6 +318,10 @@ class Batch:
         if container is not None:
             container.kill()
 
+    def kill(self, job_id: str) -> None:
+        """Somebody kills its container."""
+        self._containers[job_id].kill()
+
     # -- moving on
 
     def _move_on(self) -> None:

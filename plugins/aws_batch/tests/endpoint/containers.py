@@ -91,9 +91,10 @@ class Container:
         except APIError:
             return []
         found = []
-        for line in said.split(b"\n")[: -1 if said.endswith(b"\n") else None]:
+        for line in said.split(b"\n"):
             moment, _, text = line.partition(b" ")
-            found.append({"timestamp": _ms(moment), "message": text.decode("utf-8", "replace"), "ingestionTime": 0})
+            if text:  # CloudWatch has no empty events
+                found.append({"timestamp": _ms(moment), "message": text.decode("utf-8", "replace"), "ingestionTime": 0})
         return found
 
     def remove(self) -> None:

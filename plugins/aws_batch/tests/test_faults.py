@@ -1,0 +1,238 @@
+"""A run under faults ends with the artifacts of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.testing import HttpStoreServer
+from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+from plugins.aws_batch.tests.endpoint.jobs import ENDED, RUNNING, Job
+from plugins.aws_batch.tests.proxy import BUSY, LOST, RESET, TORN, TWICE, Fault, Proxy
+
+LIMIT_S = 120.0
+FLOW = """
+import time
+from penstock import FlowSpec, current, retry, step
+
+
+class FaultyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.items = [1, 2, 3]
+        self.next(self.work, foreach="items")
+
+    @retry(times=1, minutes_between_retries=0)
+    @step
+    def work(self):
+        if SLOW and self.input == 2 and current.retry_count == 0:
+            time.sleep(600)
+        self.square = self.input ** 2
+        self.attempt = current.retry_count
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.squares = [one.square for one in inputs]
+        self.attempts = [one.attempt for one in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print("the end")
+"""
+
+
+class World:
+    """An endpoint, a store, and the command line."""
+
+    def __init__(self, folder: Path, endpoint: Endpoint, store: str, image: str) -> None:
+        self.folder, self.endpoint = folder, endpoint
+        self.variables = endpoint.environment()
+        self._options = [
+            "--executor=aws-batch", f"--aws-batch-queue={endpoint.queue}", f"--aws-batch-image={image}",
+            "--aws-batch-poll-s=0.2", "--aws-batch-default-memory=256",
+            "--datastore=penstock.testing.http_store:HttpDatastore", f"--datastore-url={store}",
+        ]  # fmt: skip
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "penstock", *words, *self._options]
+        environment = {**os.environ, **self.variables, "PENSTOCK_USER": "suite"}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def flow(self, *words: str, expect: int = 0) -> str:
+        process = self.start(*words)
+        said = process.communicate(timeout=LIMIT_S)[0].decode()
+        assert process.returncode == expect, said
+        return said
+
+    def run(self, slow: bool = False) -> subprocess.Popen[bytes]:
+        (self.folder / "faulty.py").write_text(FLOW.replace("SLOW", str(slow)))
+        return self.start("run", "faulty.py", "--run-id-file=id")
+
+    def finish(self, process: subprocess.Popen[bytes], expect: int = 0) -> str:
+        said = process.communicate(timeout=LIMIT_S)[0].decode()
+        assert process.returncode == expect, said
+        return said
+
+    @property
+    def pathspec(self) -> str:
+        return f"FaultyFlow/{(self.folder / 'id').read_text()}"
+
+    def artifacts(self) -> dict[str, Any]:
+        self.flow("dump", f"{self.pathspec}/end", "--file=dumped")
+        (found,) = pickle.loads((self.folder / "dumped").read_bytes()).values()
+        return dict(found)
+
+    def jobs(self, step: str = "") -> list[Job]:
+        return [job for job in list(self.endpoint.batch.jobs.values()) if job.name.startswith(f"faultyflow-{step}")]
+
+    def slow_job(self) -> Job:
+        """The job of the second item, once it runs."""
+        return until(lambda: next((job for job in self.jobs("work-1-0") if job.status == RUNNING), None))
+
+    def living(self) -> list[Job]:
+        return [job for job in self.jobs() if job.status not in ENDED]
+
+
+def until(found: Any) -> Any:
+    last = time.monotonic() + LIMIT_S
+    while time.monotonic() < last:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it never came to be")
+
+
+@pytest.fixture
+def world(tmp_path: Path, endpoint: Endpoint, image: str) -> Iterator[World]:
+    with HttpStoreServer() as store:
+        yield World(tmp_path, endpoint, store.url, image)
+
+
+@pytest.fixture
+def switches() -> Switches:
+    return Switches(second_s=0.05, slots=4)
+
+
+def some(action: str, kind: str, numbers: range) -> Fault:
+    """A fault for some requests of one action."""
+    return lambda asked, number: kind if asked == action and number in numbers else None
+
+
+FAULTS: dict[str, Fault] = {
+    "answers of SubmitJob are lost": some("submitjob", LOST, range(0, 100, 2)),
+    "SubmitJob never arrives": some("submitjob", RESET, range(0, 100, 2)),
+    "SubmitJob arrives twice": some("submitjob", TWICE, range(100)),
+    "the service is busy": lambda _, number: BUSY if number % 3 == 1 else None,
+    "answers break off": lambda asked, number: TORN if asked != "submitjob" and number % 3 == 1 else None,
+    "the service is down": lambda asked, number: RESET if asked == "describejobs" and 3 < number < 15 else None,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_answers(world: World, endpoint: Endpoint, name: str) -> None:
+    with Proxy(endpoint.url, FAULTS[name]) as proxy:
+        world.variables = proxy.environment(endpoint.environment())
+        said = world.finish(world.run())
+        assert proxy.done.total() > 2
+        assert world.artifacts()["squares"] == [1, 4, 9]
+        assert "Traceback" not in said
+    names = Counter(job.name for job in world.jobs())
+    assert set(names.values()) == ({2} if "twice" in name else {1})
+
+
+def test_a_lost_answer_and_a_listing_that_lags(world: World, endpoint: Endpoint, switches: Switches) -> None:
+    """Then a job may be there twice: one of the copies claims the attempt, the other ends."""
+    switches.unseen = 4
+    with Proxy(endpoint.url, some("submitjob", LOST, range(1))) as proxy:
+        world.variables = proxy.environment(endpoint.environment())
+        world.finish(world.run())
+        assert world.artifacts()["squares"] == [1, 4, 9]
+        assert world.artifacts()["attempts"] == [0, 0, 0]
+
+
+def test_throttled(world: World, switches: Switches) -> None:
+    switches.calls_a_second = {"DescribeJobs": 2, "SubmitJob": 2}
+    world.finish(world.run())
+    assert world.artifacts()["squares"] == [1, 4, 9]
+
+
+def test_a_host_is_lost(world: World, endpoint: Endpoint) -> None:
+    """The task runs again, and this is none of the tries that `@retry` grants."""
+    process = world.run(slow=True)
+    endpoint.batch.lose_host(world.slow_job().id)
+    said = world.finish(process)
+    assert "Host EC2" in said and "terminated" in said
+    found = world.artifacts()
+    assert (found["squares"], found["attempts"]) == ([1, 4, 9], [0, 1, 0])
+
+
+def test_a_job_is_killed(world: World, endpoint: Endpoint) -> None:
+    process = world.run(slow=True)
+    endpoint.batch.kill(world.slow_job().id)
+    world.finish(process)
+    assert world.artifacts()["attempts"] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_terminates_the_jobs(world: World, number: int, code: int) -> None:
+    process = world.run(slow=True)
+    job = world.slow_job()
+    process.send_signal(number)
+    world.finish(process, expect=code)
+    assert (job.terminated, world.living()) == (True, [])
+    assert "cancelled" in world.flow("runs", "FaultyFlow")
+
+
+def test_a_dead_scheduler_s_jobs_are_adopted(world: World) -> None:
+    process = world.run()
+    until(lambda: world.jobs("work-2"))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    world.flow("continue", world.pathspec)
+    assert world.artifacts()["squares"] == [1, 4, 9]
+    assert set(Counter(job.name for job in world.jobs()).values()) == {1}
+
+
+def test_a_dead_scheduler_s_run_is_cancelled_from_elsewhere(world: World) -> None:
+    process = world.run(slow=True)
+    job = world.slow_job()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    world.flow("cancel", world.pathspec)
+    until(lambda: not world.living())
+    assert job.terminated
+    assert "cancelled" in world.flow("runs", "FaultyFlow")
+
+
+def test_a_reason_to_wait_is_explained_at_once(world: World, switches: Switches) -> None:
+    switches.hold, switches.waiting_reason = True, "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - it says"
+    process, explained = world.run(), False
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            if b"AWSBatchServiceRole" in line and b"it says" in line:
+                explained, switches.hold = True, False
+    assert (process.wait(), explained) == (0, True)
+
+
+def test_the_last_words_of_a_job_that_never_reached_our_code(world: World, bare_image: str) -> None:
+    world._options[2] = f"--aws-batch-image={bare_image}"
+    said = world.finish(world.run(), expect=1)
+    assert "python3" in said
+    assert "Traceback" not in said
