@@ -6,6 +6,10 @@ nothing.
 
 from __future__ import annotations
 
+import sys
+
+from penstock.compat.finder import Finder
+
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -16,7 +20,8 @@ if TYPE_CHECKING:
     from penstock.authoring.context import current
     from penstock.authoring.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
     from penstock.authoring.flow import FlowSpec
-    from penstock.authoring.parameters import JSONType, Parameter
+    from penstock.authoring.parameters import JSONType, JSONTypeClass, Parameter
+    from penstock.authoring.projects import project
     from penstock.client import (
         Client,
         DataArtifact,
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
         metadata,
     )
     from penstock.client.namespace import default_namespace, get_namespace, namespace
+    from penstock.compat.multicore import parallel_map
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,9 +50,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "authoring.flow": ("FlowSpec",),
-    "authoring.parameters": ("JSONType", "Parameter"),
+    "authoring.parameters": ("JSONType", "JSONTypeClass", "Parameter"),
     "authoring.decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
     "authoring.context": ("current",),
+    "authoring.projects": ("project",),
+    "compat.multicore": ("parallel_map",),
     "client": (
         "Client",
         "DataArtifact",
@@ -71,6 +79,7 @@ __all__ = [
     "Flow",
     "FlowSpec",
     "JSONType",
+    "JSONTypeClass",
     "Metaflow",
     "Parameter",
     "Run",
@@ -87,11 +96,16 @@ __all__ = [
     "metadata",
     "namespace",
     "parallel",
+    "parallel_map",
+    "project",
     "resources",
     "retry",
     "step",
     "timeout",
 ]
+
+
+sys.meta_path.append(Finder())
 
 
 def __getattr__(name: str) -> PluginDecorator:

@@ -30,6 +30,7 @@ class PenstockError(Exception):
     """Something that the user should read. `where` is `file:line` or a flag; `hint` is the next thing to type."""
 
     exit_code = 1
+    headline = ""  # of a class of the user's: what kind of trouble it is
 
     def __init__(self, message: str = "", *, hint: str = "", where: str = "") -> None:
         super().__init__(message)

@@ -87,6 +87,9 @@ CORE_OPTIONS = (
     Option("", "metadata", "str", help="The catalogue of runs; follows the datastore unless said."),
     Option("", "logging", "str", help="Where long output goes; follows the datastore unless said."),
     Option("", "max_workers", "int | None", help="Jobs at once; the executor has a default."),
+    Option("", "branch", "str | None", help="Branch of a flow with @project."),
+    Option("", "production", "bool | None", help="Whether a flow with @project runs in production."),
+    Option("", "package_suffixes", "tuple[str,...] | None", help="Endings of files for jobs elsewhere.  [.py,.R,.RDS]"),
 )
 
 
@@ -430,6 +433,24 @@ class Settings:
             where = self.origin_of("max_workers")
             raise UsageError(f"{where}: at least one job must run at once, not {value}", hint="--max-workers=4")
         return value
+
+    @property
+    def branch(self) -> str | None:
+        """Of a flow with `@project`; None for what its decorator says."""
+        branch: str | None = self.value(_core_option("branch"))
+        return branch
+
+    @property
+    def production(self) -> bool | None:
+        """Of a flow with `@project`; None for what its decorator says."""
+        production: bool | None = self.value(_core_option("production"))
+        return production
+
+    @property
+    def package_suffixes(self) -> tuple[str, ...] | None:
+        """Endings of the files that are packed for jobs elsewhere, None for the usual ones."""
+        suffixes: tuple[str, ...] | None = self.value(_core_option("package_suffixes"))
+        return suffixes
 
     # -- values
 

@@ -22,7 +22,9 @@ class Parallel:
 
 class Current:
     """flow_name, run_id, step_name, task_id, retry_count, origin_run_id, namespace, username, tags, parameter_names,
-    pathspec, graph, parallel, run, task. Outside a running step only `is_running_flow` answers; ids are text."""
+    pathspec, graph, run, task; with `@parallel` parallel; with `@project` project_name, branch_name,
+    project_flow_name, is_user_branch, is_production. Outside a running step only `is_running_flow` answers; ids are
+    text."""
 
     def __init__(self) -> None:
         self._stores: Any = None

@@ -293,6 +293,13 @@ class executor(StepDecorator):  # noqa: N801
         return object.__new__(cls)
 
 
+def decorators_of(flow_class: type[FlowSpec], step: str) -> list[StepDecorator]:
+    """The decorators of a step, innermost first: its own, then those of `--with` that it does not have."""
+    own: list[StepDecorator] = list(getattr(getattr(flow_class, step), "__penstock_decorators__", ()))
+    names = {one.data()["name"] for one in own}
+    return own + [one for one in flow_class._added_decorators if one.data()["name"] not in names]
+
+
 # ------------------------------------------------------------------------------- what the scheduler reads
 
 

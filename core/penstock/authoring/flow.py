@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from penstock.authoring.decorators import StepDecorator
     from penstock.authoring.graph import Graph, Step
+    from penstock.authoring.projects import project
 
     Row = Mapping[str, Any]  # of an artifact, as `artifacts.py` makes it
 
@@ -199,6 +201,8 @@ class FlowSpec:
     name = _FlowName()
 
     _being_imported = False  # set while a host imports the flow file
+    _project: project | None = None  # set by the decorator of that name
+    _added_decorators: tuple[StepDecorator, ...] = ()  # those of `--with`
 
     def __init__(self, use_cli: bool = True) -> None:
         if use_cli and FlowSpec._being_imported:

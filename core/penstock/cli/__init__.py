@@ -92,6 +92,7 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
     from penstock.cli.parameters import as_texts
     from penstock.cli.session import Session
     from penstock.errors import FlowError, RunFailed
+    from penstock.host.flow_file import FlowFile
     from penstock.running import launch
     from penstock.running.driver import Wishes
     from penstock.values import SUCCEEDED
@@ -100,7 +101,7 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
     file = getattr(sys.modules.get(flow_class.__module__), "__file__", None)
     if file is None:
         raise FlowError(f"{name} is defined in no file", hint=f"save it, import it, and call {name}.run() then")
-    with launch.declare(file, flow=name) as opened:
+    with launch.declare(FlowFile(file, name)) as opened:
         given = as_texts(opened.declaration, parameters)
         home = Session().open_home(environ=opened.declaration.environ)
         result = opened.run(home, given, Wishes(), PlainConsole(opened.declaration.graph))

@@ -6,7 +6,7 @@ import click
 
 from penstock.cli.command import Command
 from penstock.cli.failure import shown_place
-from penstock.cli.flow_command import split_file
+from penstock.cli.flow_command import alias_option
 from penstock.errors import FlowError
 
 TYPE_CHECKING = False
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
     from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
+    from penstock.host.flow_file import FlowFile
 
 
 class CheckCommand(Command):
     """Without FILE where it is known."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.append(alias_option())
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """FILE is the only argument."""
@@ -29,10 +34,11 @@ class CheckCommand(Command):
 @click.argument("file", metavar="FILE[:FLOW]")
 @click.option("--json", "as_json", is_flag=True, help="One document on standard output.")
 @click.pass_obj
-def command(session: Session, *, as_json: bool, file: str | None = None) -> int:
+def command(session: Session, *, as_json: bool, alias: str, file: str = "") -> int:
     """0 or 3."""
-    path, flow = (session.file, session.flow) if session.file is not None else split_file(file or "")
-    graph, found, note = _look(path, flow)
+    source = session.flow_file(file, alias=alias)
+    path, flow = source.path, source.flow
+    graph, found, note = _look(source)
     if as_json:
         import json
 
@@ -42,15 +48,15 @@ def command(session: Session, *, as_json: bool, file: str | None = None) -> int:
     return FlowError.exit_code if found else 0
 
 
-def _look(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]], str]:
+def _look(source: FlowFile) -> tuple[Graph | None, list[dict[str, Any]], str]:
     """The graph as far as it is known, the problems, and a remark. Raises FlowError for a file that is not there."""
     from penstock.running.launch import declare
 
     try:
-        with declare(path, flow=flow) as opened:
+        with declare(source) as opened:
             return opened.declaration.graph, [], ""
     except FlowError as error:
-        graph, found = _by_syntax(path, flow)
+        graph, found = _by_syntax(source.path, source.flow)
         if graph is None or found:
             return graph, found or [_problem(error)], ""
         return graph, [_problem(error)], "by its syntax alone the graph is in order"

@@ -8,7 +8,7 @@ from penstock.cli.command import Command
 from penstock.cli.table import table
 from penstock.errors import NotFound
 from penstock.nearest import hint
-from penstock.settings import BACKEND_KINDS, options_of
+from penstock.settings import BACKEND_KINDS, CORE_OPTIONS, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def command(session: Session, *, key: str | None, as_json: bool) -> int:
 def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
     for kind in BACKEND_KINDS:
         yield {"key": kind, "value": getattr(settings, kind), "origin": settings.origin_of(kind)}
-    yield {"key": "max_workers", "value": settings.max_workers, "origin": settings.origin_of("max_workers")}
+    for option in CORE_OPTIONS:
+        if option.name not in BACKEND_KINDS:
+            yield {"key": option.key, "value": settings.value(option), "origin": settings.origin_of(option.key)}
     seen = set()
     for kind in BACKEND_KINDS:
         name = getattr(settings, kind)

@@ -10,6 +10,7 @@ import click
 
 from penstock.cli.command import Command
 from penstock.cli.option import Nearest, Sectioned, SettingOption
+from penstock.compat.options import ALIAS
 from penstock.errors import UsageError
 from penstock.settings import CORE_OPTIONS
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from penstock.cli.session import Session
     from penstock.home import Home
+    from penstock.host.declare import Declaration
+    from penstock.host.flow_file import FlowFile
     from penstock.running.driver import Wishes
     from penstock.running.launch import Opened
 
@@ -34,7 +37,7 @@ class FlowCommand(Command):
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        self.params[:0] = [FILE, *run_options()]
+        self.params[:0] = [FILE, *run_options(), alias_option()]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Without FILE where it is known."""
@@ -44,15 +47,13 @@ class FlowCommand(Command):
         """Import the flow; its parameters and the backends of its steps bring options."""
         values, left = self.peek(ctx, args)
         session: Session = ctx.obj
-        file, flow = session.file, session.flow
-        if file is None:
-            named = next((word for word in left if not word.startswith("-")), None)
-            if named is None:
-                return self.backend_options(session.open_home().settings)
-            file, flow = split_file(named)
-        opened = ctx.with_resource(_declare(file, flow))
+        named = next((word for word in left if not word.startswith("-")), None)
+        if named is None and not session.script:
+            return self.backend_options(session.open_home().settings)
+        opened = ctx.with_resource(_declare(session.flow_file(named or "", alias=values["alias"])))
         settings = session.open_home(opened.declaration.environ).settings
         ctx.meta[_OPENED] = opened
+        _refuse_strange(session, opened.declaration)
         single = {text.partition("=")[2].partition(":")[0] for text in values.get("executor_for") or ()} - {""}
         extra = self.backend_options(settings, [*single, *_executors_of(opened)])
         if self.takes_parameters:
@@ -63,10 +64,26 @@ class FlowCommand(Command):
         return extra
 
 
-def _declare(file: str, flow: str | None) -> Opened:
+def _declare(source: FlowFile) -> Opened:
     from penstock.running.launch import declare
 
-    return declare(file, flow=flow)
+    return declare(source)
+
+
+def _refuse_strange(session: Session, declaration: Declaration) -> None:
+    """Options of flow decorators and of configs that this flow does not have. Raises UsageError."""
+    flow = declaration.flow
+    for name in ("branch", "production"):
+        if name in session.flags and declaration.project is None:
+            raise UsageError(
+                f"--{name} is for flows with @project, and {flow} has none", where=f"--{name}",
+                hint=f'@project(name="my_project")   # above class {flow}',
+            )  # fmt: skip
+    for name in session.configs:
+        raise UsageError(
+            f"{flow} has no config {name!r}: penstock has no Config", where="--config",
+            hint=f"Parameter({name!r}, type=JSONType) in the flow, --{name}=JSON on the command line",
+        )  # fmt: skip
 
 
 def _executors_of(opened: Opened) -> Iterator[str]:
@@ -78,13 +95,15 @@ def _executors_of(opened: Opened) -> Iterator[str]:
             yield chosen[0]
 
 
-def split_file(text: str) -> tuple[str, str | None]:
-    """`petsflow.py:PetsFlow` -> file and flow."""
-    file, colon, flow = text.rpartition(":")
-    return (file, flow) if colon and flow.isidentifier() and not os.path.exists(text) else (text, None)
-
-
 # ------------------------------------------------------------------------------------ options of a run
+
+
+def alias_option() -> click.Option:
+    """Of the commands that read a flow file."""
+    return click.Option(
+        [f"--{ALIAS}", "alias"], is_flag=True, flag_value=ALIAS, default="",
+        help=f"Stand in for {ALIAS}: the file imports from it and stays as it is.",
+    )  # fmt: skip
 
 
 def run_options() -> list[click.Parameter]:
@@ -107,6 +126,7 @@ def run_options() -> list[click.Parameter]:
             ["--executor-for"], multiple=True, metavar="STEP=NAME[:key=value,...]",
             help="Where a step runs; '*' means every step.",
         ),
+        click.Option(["--namespace"], metavar="TAG", help="What the client sees in tasks.  [user:NAME]"),
         Sectioned(["--debug"], section="Options", is_flag=True, help="Run in this process, one task after another."),
     ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import sys
 
 import click
@@ -110,10 +111,10 @@ def _of_plugin(distribution: str, target: str) -> click.Command:
     return found
 
 
-def command_first(words: Iterable[str], commands: Container[str], takes_value: Mapping[str, bool]) -> list[str]:
+def command_first(words: Iterable[str], commands: Container[str], values: Mapping[str, int]) -> list[str]:
     """Put the command before the options that were typed in front of it: every command takes the shared options.
 
-    takes_value: known options, and whether the next word is their value. Words without a command stay as they are.
+    values: known options, and how many words after them are their value. Words without a command stay as they are.
     """
     before: list[str] = []
     rest = iter(words)
@@ -123,15 +124,15 @@ def command_first(words: Iterable[str], commands: Container[str], takes_value: M
                 return [word, *before, *rest]
             return [*before, word, *rest]
         before.append(word)
-        if "=" not in word and takes_value.get(word, False):
-            before += [value for value in [next(rest, None)] if value is not None]
+        if "=" not in word:
+            before += itertools.islice(rest, values.get(word, 0))
     return before
 
 
-def options_with_values() -> dict[str, bool]:
-    """The shared options by name, and whether the next word is their value."""
+def options_with_values() -> dict[str, int]:
+    """The shared options by name, and how many words after them are their value."""
     return {
-        name: not option.is_flag
+        name: 0 if option.is_flag else option.nargs
         for option in shared_options()
         if isinstance(option, click.Option)
         for name in option.opts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from penstock.compat.options import ENVIRONMENT, IGNORED
+from penstock.compat.options import CONFIGS, ENVIRONMENT, IGNORED
 from penstock.settings import CORE_OPTIONS, Option
 
 TYPE_CHECKING = False
@@ -102,9 +102,17 @@ def shared_options() -> list[click.Parameter]:
                   expose_value=False, callback=_keep_profile),
         Sectioned(["-q", "--quiet"], section=SHARED, is_flag=True, help="Only results and the output of tasks.",
                   expose_value=False, callback=_keep_quiet),
+        Sectioned(["--with", "added"], section=SHARED, metavar="NAME[:key=value,...]", multiple=True,
+                  help="Add a decorator to every step that lacks it; may be repeated.",
+                  expose_value=False, callback=_keep_added),
         *(
-            click.Option([name], hidden=True, is_flag=not takes_value, expose_value=False)
-            for name, takes_value in IGNORED.items()
+            click.Option([name], hidden=True, is_flag=not words, multiple=bool(words), expose_value=False)
+            for name, words in IGNORED.items()
+        ),
+        *(
+            click.Option([name, "configs"], hidden=True, nargs=2, multiple=True, expose_value=False,
+                         callback=_keep_configs)
+            for name in CONFIGS
         ),
         click.Option([ENVIRONMENT], hidden=True, type=click.Choice(["local"]), expose_value=False),
     ]  # fmt: skip
@@ -112,6 +120,14 @@ def shared_options() -> list[click.Parameter]:
 
 def _keep_profile(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     ctx.obj.profile = value or ctx.obj.profile
+
+
+def _keep_added(ctx: click.Context, _: click.Parameter, value: Sequence[str]) -> None:
+    ctx.obj.added = tuple(value)
+
+
+def _keep_configs(ctx: click.Context, _: click.Parameter, value: Sequence[tuple[str, str]]) -> None:
+    ctx.obj.configs += [name for name, _ in value]
 
 
 def _keep_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -32,12 +32,13 @@ def command(
     debug: bool,
     executor_for: Sequence[str],
     file: str = "",
+    alias: str,
     **options: Any,
 ) -> int:
     """Returns the exit code of the run."""
     from penstock.cli.console import PlainConsole
 
-    del file  # was read before the options were known
+    del file, alias  # were read before the options were known
     session: Session = ctx.obj
     opened = opened_of(ctx)
     home = home_of(ctx, debug=debug)

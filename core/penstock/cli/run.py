@@ -22,12 +22,14 @@ class RunCommand(FlowCommand):
 
 @click.command("run", cls=RunCommand, help="Run the flow of a file to its end. Its parameters are options, too.")
 @click.pass_context
-def command(ctx: click.Context, /, *, debug: bool, executor_for: Sequence[str], file: str = "", **options: Any) -> int:
+def command(
+    ctx: click.Context, /, *, debug: bool, executor_for: Sequence[str], file: str = "", alias: str, **options: Any
+) -> int:
     """Returns the exit code of the run."""
     from penstock.cli.console import PlainConsole
     from penstock.cli.parameters import given_parameters
 
-    del file  # was read before the options were known
+    del file, alias  # were read before the options were known
     session: Session = ctx.obj
     opened = opened_of(ctx)
     parameters = given_parameters(opened.declaration, ctx.meta.get("penstock.parameters", {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 
 from penstock.errors import UsageError
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.home import Home
+    from penstock.host.flow_file import FlowFile
     from penstock.registry import Registry
 
 
@@ -27,6 +29,8 @@ class Session:
         self.flags: dict[str, str | None] = {}
         self.profile: str | None = None
         self.quiet = False
+        self.added: tuple[str, ...] = ()  # of `--with`, as typed
+        self.configs: list[str] = []  # names after `--config`
         self._homes: list[Home] = []
         self.owns_process = False  # True: this process is ours alone, and may be replaced (`flow run --debug`)
 
@@ -34,6 +38,13 @@ class Session:
     def script(self) -> bool:
         """Whether a flow file was started as a program: then pathspecs may leave out the flow, as Metaflow's do."""
         return self.file is not None
+
+    def flow_file(self, named: str = "", *, alias: str = "") -> FlowFile:
+        """The flow that a command is about: of the script, else `FILE[:FLOW]` as named."""
+        from penstock.host.flow_file import FlowFile
+
+        file, flow = (self.file, self.flow) if self.file is not None else split_file(named)
+        return FlowFile(file, flow, alias=alias, added=self.added)
 
     @functools.cached_property
     def registry(self) -> Registry:
@@ -75,3 +86,9 @@ class Session:
         flow, wanted = parts[0], parts[1] if len(parts) == 2 else None
         folders = self.home.datastore.list_folders(keys.flow_prefix(flow))
         return flow, which_run(flow, wanted, map(keys.name, folders))
+
+
+def split_file(text: str) -> tuple[str, str | None]:
+    """`petsflow.py:PetsFlow` -> file and flow."""
+    file, colon, flow = text.rpartition(":")
+    return (file, flow) if colon and flow.isidentifier() and not os.path.exists(text) else (text, None)

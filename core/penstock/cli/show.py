@@ -80,7 +80,7 @@ def _graph(session: Session, file: str) -> Graph:
     if not Path(file).exists():
         raise UsageError(f"no file {file}", where=file, hint="flow show FILE   # or: flow show Flow/latest")
     try:
-        with declare(file, flow=session.flow) as opened:
+        with declare(session.flow_file(file)) as opened:
             return opened.declaration.graph
     except FlowError as error:
         from penstock.authoring.graph_source import graph_of_source

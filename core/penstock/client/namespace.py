@@ -18,17 +18,17 @@ def namespace(tag: str | None) -> str | None:
 
 
 def get_namespace() -> str | None:
-    """The namespace that holds now, None for all runs."""
+    """The namespace that holds now, None for all runs. In a step it is the run's until the step chooses another."""
     return _chosen if _is_chosen else _own()
 
 
-def default_namespace() -> str:
+def default_namespace() -> str | None:
     """Look at one's own runs again: `user:NAME`, which is returned."""
     global _is_chosen  # noqa: PLW0603 - a notebook has one namespace
     _is_chosen = False
     return _own()
 
 
-def _own() -> str:
-    """Inside a task that of whoever started the run: in a container the user has another name."""
-    return str(current.get("namespace") or f"user:{user_name()}")
+def _own() -> str | None:
+    """Inside a task that of its run: in a container the user has another name."""
+    return current.namespace if current.is_running_flow else f"user:{user_name()}"

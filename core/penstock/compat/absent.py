@@ -12,7 +12,6 @@ ABSENT = {
     "conda": "install what the flow needs into the environment that runs it",
     "conda_base": "install what the flow needs into the environment that runs it",
     "kubernetes": "choose where a run executes: --executor=...",
-    "project": _NOT_YET,
     "pypi": "install what the flow needs into the environment that runs it",
     "pypi_base": "install what the flow needs into the environment that runs it",
     "schedule": "start `flow run` by cron or whatever starts things where you work",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-# Name -> whether it takes a value.
+# Name -> how many words follow it.
 IGNORED = {
-    "--event-logger": True,
-    "--monitor": True,
-    "--no-pylint": False,
-    "--pylint": False,
+    "--event-logger": 1,
+    "--max-log-size": 1,
+    "--monitor": 1,
+    "--no-pylint": 0,
+    "--not-quiet": 0,
+    "--pylint": 0,
 }
+CONFIGS = ("--config", "--config-value")  # each is followed by a name and a value
 ENVIRONMENT = "--environment"  # only `local` is accepted: the packages that are installed
+ALIAS = "metaflow"  # `--metaflow`: the package that penstock stands in for

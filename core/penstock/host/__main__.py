@@ -1,6 +1,7 @@
-"""`python -P -m penstock.host DRIVER SOCKET FILE [FLOW]`: import the flow, answer with its declaration, serve.
+"""`python -P -m penstock.host DRIVER SOCKET SOURCE`: import the flow, answer with its declaration, serve.
 
-DRIVER: its process; SOCKET: the inherited descriptor of the link to it.
+DRIVER: its process; SOCKET: the inherited descriptor of the link to it; SOURCE: the
+`FlowFile`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import socket
 import sys
 
 from penstock.errors import PenstockError
-from penstock.host.declare import declare, graph_of, import_flow
+from penstock.host.declare import declare
+from penstock.host.flow_file import FlowFile
 from penstock.host.protocol import Link
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server, libc, serve
@@ -23,7 +25,8 @@ DESCRIPTORS = 16_384
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
-    driver, fd, file, *flow = arguments
+    driver, fd, source_text = arguments
+    source = FlowFile.of(source_text)
     c_library = libc()
     c_library.die_with_parent(int(driver))  # an import may take long, and hears nothing of the link's end
     link = Link(socket.socket(fileno=int(fd)))
@@ -32,14 +35,14 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)  # what the flow file prints while it is imported is no result
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _allow_many_descriptors()
-    sys.argv = [file]
+    sys.argv = [source.path]
     before = dict(os.environ)
     gc.disable()
     try:
         with SeedWatch() as watch:
-            flow_class = import_flow(file, flow[0] if flow else None)
-        graph = graph_of(flow_class)
-        declaration = declare(flow_class, graph, before, file)
+            flow_class, graph = source.load()
+        source.flow = graph.name
+        declaration = declare(flow_class, graph, before, source)
     except PenstockError as error:
         reason = {"error": type(error).__name__, "message": error.message, "hint": error.hint, "where": error.where}
         link.send({"event": "refused", **reason})
@@ -47,7 +50,7 @@ def main(arguments: list[str]) -> int:
         return 1
     link.send({"event": "declared", **declaration.data()})
     c_library.outlive_parent()  # from here on the link's end is heard, and attempts are ended in good order
-    server = Server(flow_class=flow_class, graph=graph, file=file, seeded=watch.seeded, tell=link.send)
+    server = Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=link.send)
     serve(link, server)
     link.close()
     return 0

@@ -13,12 +13,13 @@ from penstock.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from traceback import FrameSummary
     from types import ModuleType
     from typing import Any
 
     from penstock.authoring.flow import FlowSpec
+    from penstock.host.flow_file import FlowFile
 
 
 # Modules whose distribution has another name, and the ones that data scientists import most.
@@ -33,10 +34,14 @@ class Declaration:
 
     file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file
     set, None for one that it removed; modules: files that it imported from its own folder; packages: versions of what
-    it imported; decorators: names that it imported of step decorators that plugins bring; doc: of the class.
+    it imported; decorators: names that it imported of step decorators that plugins bring; doc: of the class; project:
+    of `@project`; alias, added: how the file was read (`FlowFile`).
     """
 
-    __slots__ = ("decorators", "doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters")
+    __slots__ = (
+        "added", "alias", "decorators", "doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters",
+        "project",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,10 +55,20 @@ class Declaration:
         packages: dict[str, str] | None = None,
         decorators: list[str] | None = None,
         doc: str = "",
+        project: dict[str, Any] | None = None,
+        alias: str = "",
+        added: Iterable[str] = (),
     ) -> None:
         self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
         self.environ, self.modules, self.packages, self.doc = environ, modules, packages or {}, doc
         self.decorators = decorators or []
+        self.project, self.alias, self.added = project, alias, list(added)
+
+    def source(self) -> FlowFile:
+        """The file, and how another process reads it in the same way."""
+        from penstock.host.flow_file import FlowFile
+
+        return FlowFile(self.file, self.flow, alias=self.alias, added=self.added)
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
@@ -207,18 +222,18 @@ def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
 
 def graph_of(flow_class: type[FlowSpec]) -> Graph:
     """The graph of a flow, with the decorators of its steps as data. Raises FlowError where the graph can't run."""
+    from penstock.authoring.decorators import decorators_of
     from penstock.authoring.graph_checks import check
     from penstock.authoring.graph_source import graph_of_class
 
     graph = graph_of_class(flow_class)
     for name, step in graph.steps.items():
-        function = getattr(flow_class, name)
-        step.decorators = tuple(one.data() for one in getattr(function, "__penstock_decorators__", ()))
+        step.decorators = tuple(one.data() for one in decorators_of(flow_class, name))
     check(graph)
     return graph
 
 
-def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], file: str) -> Declaration:
+def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], source: FlowFile) -> Declaration:
     """The declaration of an imported flow. before: the environment as it was before the import."""
     from penstock.authoring.parameters import check_names
     from penstock.running.attempt import parameters_of
@@ -228,17 +243,20 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], fi
     after = dict(os.environ)
     changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
     changed.update({name: None for name in before if name not in after})
-    path = os.path.abspath(file)
+    project = flow_class._project
     return Declaration(
         flow=graph.name,
-        file=path,
+        file=source.path,
         graph=graph,
         parameters=[parameter.data() for parameter in parameters],
         environ=changed,
-        modules=_modules_below(os.path.dirname(path)),
+        modules=_modules_below(os.path.dirname(source.path)),
         packages=_packages(),
         decorators=executor_decorators.asked(),
         doc=(flow_class.__doc__ or "").strip(),
+        project=None if project is None else project.data(),
+        alias=source.alias,
+        added=source.added,
     )
 
 

@@ -1,7 +1,8 @@
-"""`python -P -m penstock.host.fresh HOST CONTROL FILE FLOW`: one attempt in an interpreter of its own, beside its host.
+"""`python -P -m penstock.host.fresh HOST CONTROL SOURCE`: one attempt in an interpreter of its own, beside its host.
 
-HOST: the host's process; the attempt ends with it. The host says over CONTROL, as one line of JSON, what was opened and
-which attempt it is; then the attempt runs as a fork would.
+HOST: the host's process; the attempt ends with it. SOURCE: the `FlowFile`. The
+host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a fork
+would.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import socket
 import sys
 
 from penstock import contracts
-from penstock.host.declare import graph_of, import_flow
+from penstock.host.flow_file import FlowFile
 from penstock.host.serve import libc, run_attempt
 from penstock.running.attempt import Message, World
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def main(parent: str, control_fd: str, file: str, flow: str) -> int:
+def main(parent: str, control_fd: str, source_text: str) -> int:
     """Returns the exit code of the attempt."""
     control = socket.socket(fileno=int(control_fd))
     os.set_inheritable(control.fileno(), False)
@@ -29,11 +30,12 @@ def main(parent: str, control_fd: str, file: str, flow: str) -> int:
     c_library.die_with_parent(int(parent))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     said = _line(control)
-    sys.argv = [file]
-    flow_class = import_flow(file, flow)
+    source = FlowFile.of(source_text)
+    sys.argv = [source.path]
+    flow_class, graph = source.load()
     opened = said["opened"]
     datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
-    world = World(flow_class=flow_class, graph=graph_of(flow_class), datastore=datastore, opened=opened)
+    world = World(flow_class=flow_class, graph=graph, datastore=datastore, opened=opened)
     with control:
         return run_attempt(Message.of(said["message"]), world, control, c_library)
 

@@ -17,7 +17,7 @@ import time
 from penstock import contracts
 from penstock.authoring import executor_decorators
 from penstock.errors import BackendUnavailable
-from penstock.host.declare import graph_of, import_flow
+from penstock.host.flow_file import FlowFile
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
 from penstock.running.attempt import Message
@@ -36,12 +36,12 @@ BEAT_EVERY_S = 30.0
 def main(launch: dict[str, Any], folder: str, message_text: str) -> None:
     """Run the attempt of `message_text` and exit: 0 when it succeeded, 1 when not, 75 when another copy owns it.
 
-    launch: `file`, `flow`, `decorators` that plugins bring where the flow was declared, and what `Server.open` takes;
-    folder: where `code` and `runtime` were unpacked.
+    launch: what a `FlowFile` is made of, `decorators` that plugins bring where the flow was declared, and what
+    `Server.open` takes; folder: where `code` and `runtime` were unpacked.
     """
     status = 1
     try:
-        status = _run(launch, os.path.join(folder, "code", launch["file"]), Message.of(json.loads(message_text)))
+        status = _run(launch, os.path.join(folder, "code"), Message.of(json.loads(message_text)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def main(launch: dict[str, Any], folder: str, message_text: str) -> None:
     os._exit(status)
 
 
-def _run(launch: dict[str, Any], file: str, message: Message) -> int:
+def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     opened = launch["opened"]
     datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
     at = (launch["flow"], opened["run"], message.step, message.place, message.attempt)
@@ -57,11 +57,13 @@ def _run(launch: dict[str, Any], file: str, message: Message) -> int:
     if not records.claim(datastore, keys.owner(*at), "owner", owner)[0]:
         return NOT_OWNER_EXIT_CODE
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    sys.argv = [file]
+    path = os.path.join(folder, launch["file"])
+    source = FlowFile(path, launch["flow"], alias=launch["alias"], added=launch["added"])
+    sys.argv = [source.path]
     gc.disable()
     executor_decorators.make_inert(launch["decorators"])
     with SeedWatch() as watch:
-        flow_class = import_flow(file, launch["flow"])
+        flow_class, graph = source.load()
     ended: list[int] = []
 
     def tell(header: dict[str, Any], payload: bytes) -> None:
@@ -70,7 +72,7 @@ def _run(launch: dict[str, Any], file: str, message: Message) -> int:
         elif header["event"] == "ended":
             ended.append(header["exit_code"])
 
-    server = Server(flow_class=flow_class, graph=graph_of(flow_class), file=file, seeded=watch.seeded, tell=tell)
+    server = Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=tell)
     server.open(opened)
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
     server.start("attempt", message)

@@ -37,7 +37,7 @@ class HostPool(Hosts):
         note: Callable[[str], None],
         wake: Wake,
     ) -> None:
-        self._file, self._flow = declaration.file, declaration.flow
+        self._source = declaration.source()
         self._opened, self._lock_fd, self._show, self._note = opened, lock_fd, show, note
         self._hosts: dict[tuple[tuple[str, str], ...], HostProcess] = {}
         self._where: dict[str, HostProcess] = {}
@@ -59,7 +59,7 @@ class HostPool(Hosts):
         key = tuple(sorted(job.environment.items()))
         host = self._hosts.get(key)
         if host is None:
-            host = HostProcess(self._file, self._flow, job.environment)
+            host = HostProcess(self._source, job.environment)
             host.declaration()
             self._add(key, host)
         host.running[job.name] = 0

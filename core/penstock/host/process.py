@@ -10,6 +10,7 @@ import sys
 from penstock import errors
 from penstock.errors import FlowError
 from penstock.host.declare import Declaration
+from penstock.host.flow_file import FlowFile
 from penstock.host.protocol import Link, pair
 
 TYPE_CHECKING = False
@@ -23,9 +24,9 @@ class HostProcess:
     """One living host: the process, the link to it, and the attempts that run there
     (name -> pid, 0 not started yet)."""
 
-    def __init__(self, file: str, flow: str | None, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: FlowFile, environment: Mapping[str, str]) -> None:
         ours, theirs = pair()
-        arguments = [str(os.getpid()), str(theirs.fileno()), file, *([flow] if flow else [])]
+        arguments = [str(os.getpid()), str(theirs.fileno()), source.text()]
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "penstock.host", *arguments],
             stdin=subprocess.DEVNULL,
@@ -34,7 +35,7 @@ class HostProcess:
             start_new_session=True,  # Ctrl-C in the terminal is the driver's to hear
         )
         theirs.close()
-        self.file = file
+        self.file = source.path
         self.link = Link(ours)
         self.running: dict[str, int] = {}
 
@@ -93,11 +94,12 @@ def _kill_group(pid: int) -> None:
         return
 
 
-def declared(file: str, flow: str | None = None, environment: Mapping[str, str] | None = None) -> HostProcess:
-    """Start a host that imports `file`; ask it for its `declaration()`. Raises PenstockError when `file` is none."""
+def declared(source: FlowFile, environment: Mapping[str, str] | None = None) -> HostProcess:
+    """Start a host that imports a file; ask it for its `declaration()`. Raises FlowError where there is none."""
+    file = source.path
     if not os.path.exists(file):
         raise FlowError(f"no file {file}", where=file, hint="flow run FILE.py")
     if os.path.isdir(file):
         example = os.path.join(file, "FLOW.py")
         raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {example}")
-    return HostProcess(os.path.abspath(file), flow, environment or {})
+    return HostProcess(source, environment or {})

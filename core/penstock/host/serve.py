@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.authoring.flow import FlowSpec
     from penstock.authoring.graph import Graph
     from penstock.contracts.logsink import LogSink
+    from penstock.host.flow_file import FlowFile
 
 KILL_AFTER_TIMEOUT_S = 30.0  # the attempt raises by its own timer first; the platform's limit lies 60 s after this
 TERMINATE_GRACE_S = 2.0
@@ -69,11 +70,11 @@ class Server:
         *,
         flow_class: type[FlowSpec],
         graph: Graph,
-        file: str,
+        source: FlowFile,
         seeded: set[str],
         tell: Callable[[dict[str, Any], bytes], object],
     ) -> None:
-        self.flow_class, self.graph, self.file, self.seeded = flow_class, graph, file, seeded
+        self.flow_class, self.graph, self.source, self.seeded = flow_class, graph, source, seeded
         self.lock_fds: list[int] = []  # of the run, held as long as this process or one of its forks lives
         self.tell = tell
         self.children: dict[str, Child] = {}
@@ -118,7 +119,8 @@ class Server:
         alive = sorted(set(names) - _HARMLESS_THREADS)
         if not alive:
             return ""
-        return f"importing {os.path.basename(self.file)} leaves threads that no fork survives: {', '.join(alive)}"
+        flow_file = os.path.basename(self.source.path)
+        return f"importing {flow_file} leaves threads that no fork survives: {', '.join(alive)}"
 
     def sink(self) -> LogSink:
         """The log sink, made when the first attempt prints more than a record holds."""
@@ -211,7 +213,7 @@ class Server:
         import subprocess
 
         _, out_in, _, err_in = pipes
-        arguments = [str(self._pid), str(theirs.fileno()), self.file, self.graph.name]
+        arguments = [str(self._pid), str(theirs.fileno()), self.source.text()]
         with open(os.devnull, "rb") as nothing:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "penstock.host.fresh", *arguments],

@@ -19,6 +19,7 @@ import sys
 import time
 
 from penstock.authoring.context import Parallel, current
+from penstock.authoring.decorators import decorators_of
 from penstock.authoring.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
 from penstock.authoring.parameters import Parameter, ParameterContext
 from penstock.errors import ArtifactError, FlowError, KeyMissing, PenstockError
@@ -101,14 +102,16 @@ class World:
     """What all attempts of a host share: the flow's class, its graph, the store, and facts of the run.
 
     opened: what the driver says to every host: `run`; `facts` as `current` shows them (`username`, `tags`,
-    `origin_run_id`, `namespace`); how the log sink and, where it can be reached, the catalogue are opened.
+    `origin_run_id`, `namespace`, those of a project); how the log sink and, where it can be reached, the catalogue are
+    opened.
     """
 
     def __init__(
         self, *, flow_class: type[FlowSpec], graph: Graph, datastore: Datastore, opened: Mapping[str, Any]
     ) -> None:
         self.flow_class, self.graph, self.datastore, self.opened = flow_class, graph, datastore, opened
-        self.flow, self.run, self.facts = graph.name, opened["run"], opened["facts"]
+        self.flow, self.run = graph.name, opened["run"]
+        self.facts = {**opened["facts"], "tags": frozenset(opened["facts"].get("tags", ()))}
         self._constants: tuple[str, Record] | None = None
         self._parent: tuple[str, Record | None] = ("", None)
 
@@ -313,7 +316,7 @@ def _call(step: Step, task: Task, binding: Binding, world: World) -> None:
             function(task.flow)
 
     call = body
-    for decorator in getattr(function, "__penstock_decorators__", ()):
+    for decorator in decorators_of(world.flow_class, step.name):
         call = _around(decorator, task, call)
     call()
 

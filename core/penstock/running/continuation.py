@@ -7,6 +7,7 @@ import shlex
 import shutil
 
 from penstock.errors import NotFound, UsageError
+from penstock.host.flow_file import FlowFile
 from penstock.running.driver import Driver, Wishes
 from penstock.running.launch import declare, records_of
 from penstock.running.lease import Lease
@@ -64,7 +65,10 @@ def continue_run(
             on_failure=header["on_failure"],
             executor_for={step: (name, options) for step, (name, options) in header["executor_for"].items()},
         )
-        with declare(file, flow=flow) as opened:
+        read = FlowFile(
+            file, flow, alias=header.get("alias", ""), added=header.get("added", ())
+        )
+        with declare(read) as opened:
             steps = step_plans(opened.declaration.graph, home, wishes.executor_for)
             driver = Driver(home, opened.declaration, steps, wishes, console)
             known, past = known_of(records_of(datastore, flow, run))

@@ -8,11 +8,11 @@ import signal
 import sys
 import time
 
+from penstock.authoring import projects
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.metadata import RunRow, TagRow
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, RunDriven
-from penstock.host.declare import graph_of, import_flow
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
 from penstock.running import lease
@@ -80,9 +80,10 @@ class Wishes:
     """What the user asks of a run beside its parameters; the options of `flow run`, as values.
 
     executor_for: step (or `*`) -> (executor, options). run_id_file: gets the bare id before the first task starts.
+    namespace: of `current` and the client in tasks; None for the user's own, empty for none.
     """
 
-    __slots__ = ("executor_for", "max_num_splits", "max_workers", "on_failure", "run_id_file", "tags")
+    __slots__ = ("executor_for", "max_num_splits", "max_workers", "namespace", "on_failure", "run_id_file", "tags")
 
     def __init__(
         self,
@@ -93,10 +94,12 @@ class Wishes:
         max_num_splits: int | None = None,
         on_failure: str = FINISH,
         executor_for: ExecutorFor | None = None,
+        namespace: str | None = None,
     ) -> None:
         self.tags, self.run_id_file, self.max_workers = tuple(tags), run_id_file, max_workers
         self.max_num_splits = max_num_splits or 1_000_000
         self.on_failure, self.executor_for = on_failure, dict(executor_for or {})
+        self.namespace = namespace
 
 
 class Driver:
@@ -118,8 +121,17 @@ class Driver:
         """Who runs what, since when, with which code and settings: all that a reader or `continue` needs to know."""
         declaration, datastore = self.declaration, self.home.datastore
         elsewhere = any(not self.home.executor_class(s.executor).uses_hosts for s in self.steps.values())
-        files = archive.code_elsewhere if elsewhere else lambda file: archive.code_here(file, declaration.modules)
+        settings = self.home.settings
+        suffixes = settings.package_suffixes or archive.DEFAULT_SUFFIXES
+        files = (
+            archive.code_elsewhere(declaration.file, suffixes)
+            if elsewhere
+            else archive.code_here(declaration.file, declaration.modules)
+        )
         user = user_name()
+        namespace = f"user:{user}" if self.wishes.namespace is None else self.wishes.namespace or None
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        found = projects.facts(declaration.project, declaration.flow, user, settings.branch, settings.production)
         return {
             "flow": declaration.flow,
             "run": "",
@@ -127,13 +139,17 @@ class Driver:
             "user": user,
             "started_s": time.time(),
             "file": declaration.file,
-            "code": archive.put(datastore, archive.pack(files(declaration.file))),
+            "code": archive.put(datastore, archive.pack(files)),
             "graph": declaration.graph.data(),
             "parameters": dict(parameters),
             "tags": list(self.wishes.tags),
-            "system_tags": [f"user:{user}", f"python:{sys.version_info.major}.{sys.version_info.minor}"],
+            "system_tags": [f"user:{user}", f"python:{python}", *projects.system_tags(found)],
+            "project": found,
+            "namespace": namespace,
+            "alias": declaration.alias,
+            "added": declaration.added,
             "origin": origin,
-            "settings": self.home.settings.data(),
+            "settings": settings.data(),
             "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
             "on_failure": self.wishes.on_failure,
             "max_workers": self.wishes.max_workers,
@@ -236,9 +252,10 @@ class Driver:
             "run": header["run"],
             "facts": {
                 "username": header["user"],
-                "namespace": f"user:{header['user']}",
+                "namespace": header.get("namespace", f"user:{header['user']}"),
                 "origin_run_id": header["origin"],
                 "tags": header["tags"],
+                **header.get("project", {}),
             },
         }
 
@@ -246,8 +263,7 @@ class Driver:
         self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake
     ) -> InlineHosts | HostPool:
         if any(self.home.executor_class(name).in_process for name in names):
-            flow_class = import_flow(self.declaration.file, self.declaration.flow)
-            graph = graph_of(flow_class)
+            flow_class, graph = self.declaration.source().load()
             return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
 
@@ -269,6 +285,8 @@ class Driver:
             "code": header["code"],
             "file": os.path.basename(self.declaration.file),
             "flow": self.declaration.flow,
+            "alias": self.declaration.alias,
+            "added": self.declaration.added,
             "decorators": self.declaration.decorators,
             "opened": {name: what for name, what in opened.items() if name != "metadata"},  # may be this machine's
         }

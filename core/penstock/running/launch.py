@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.authoring.flow import FlowSpec
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
+    from penstock.host.flow_file import FlowFile
     from penstock.host.process import HostProcess
     from penstock.running.driver import Console, RunResult, Wishes
     from penstock.running.scheduler import At
@@ -118,10 +119,10 @@ class Opened:
             own.release()
 
 
-def declare(file: str, *, flow: str | None = None, environment: Mapping[str, str] | None = None) -> Opened:
+def declare(source: FlowFile, *, environment: Mapping[str, str] | None = None) -> Opened:
     """Import a flow file in a host. Raises FlowError with file:line for whatever is wrong with it."""
-    git = GitFacts(os.path.dirname(os.path.abspath(file)))
-    host = declared(file, flow, environment)
+    git = GitFacts(os.path.dirname(os.path.abspath(source.path)))
+    host = declared(source, environment)
     import penstock.running.driver  # noqa: F401 - while the host imports the flow, this process imports what will drive it
 
     return Opened(host, git)

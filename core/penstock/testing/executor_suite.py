@@ -32,7 +32,7 @@ from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Moun
 from penstock.contracts.finding import GOOD
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
-from penstock.host.declare import graph_of, import_flow
+from penstock.host.flow_file import FlowFile
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
 from penstock.host.process import declared
@@ -106,17 +106,17 @@ class Bench:
 
     def _inline(self) -> Hosts:
         path = list(sys.path)
-        flow_class = import_flow(str(self.file), FLOW_NAME)
+        flow_class, graph = FlowFile(str(self.file), FLOW_NAME).load()
         self._open.callback(sys.modules.pop, flow_class.__module__)
         self._open.callback(sys.path.__setitem__, slice(None), path)
         hosts = InlineHosts(
-            flow_class=flow_class, graph=graph_of(flow_class), datastore=self.datastore, opened=self.opened
+            flow_class=flow_class, graph=graph, datastore=self.datastore, opened=self.opened
         )
         self._open.callback(hosts.close)
         return hosts
 
     def _pool(self) -> Hosts:
-        first = declared(str(self.file), FLOW_NAME)
+        first = declared(FlowFile(str(self.file), FLOW_NAME))
         wake = Wake()
         self._open.callback(wake.close)
         pool = HostPool(
@@ -132,6 +132,8 @@ class Bench:
             "code": archive.put(self.datastore, archive.pack(archive.code_elsewhere(str(self.file)))),
             "file": self.file.name,
             "flow": FLOW_NAME,
+            "alias": "",
+            "added": [],
             "decorators": [],
             "opened": self.opened,
         }
