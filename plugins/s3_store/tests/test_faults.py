@@ -1,0 +1,159 @@
+"""What networks and stores do, done by a proxy of our own: every call ends as if nothing had happened, or with one error."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.client import Client
+from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock.testing.flow_suite import FLOWS, NESTED
+from penstock_s3_store import client, connections, s3_datastore
+from penstock_s3_store.s3_datastore import S3Datastore
+from plugins.s3_store.tests.conftest import come_in
+from plugins.s3_store.tests.proxy import FAULTS, Proxy
+from plugins.s3_store.tests.servers import S3Server
+
+DATA = random.Random(7).randbytes(300_000)
+
+
+@pytest.fixture
+def proxy(ministack: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    come_in(monkeypatch, ministack)
+    monkeypatch.setattr(client, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(connections, "WINDOW_S", 0.3)
+    with Proxy(ministack.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def store(proxy: Proxy, ministack: S3Server) -> Iterator[S3Datastore]:
+    store = S3Datastore(url=f"s3://{ministack.bucket()}/x", endpoint=proxy.endpoint, exclusive=True)
+    yield store
+    store.close()
+
+
+def _times(count: int, fault: str, method: str = "") -> Callable[[str, str, int], str]:
+    """A fault for the first `count` requests, of one method or all."""
+    left = [count]
+
+    def choose(asked: str, _path: str, _number: int) -> str:
+        if method in ("", asked) and left[0]:
+            left[0] -= 1
+            return fault
+        return ""
+
+    return choose
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "expired"])
+def test_each_call_outlasts_a_fault(proxy: Proxy, store: S3Datastore, fault: str) -> None:
+    """Each call meets it twice."""
+
+    def meets(call: Callable[[], object]) -> object:
+        proxy.choose = _times(2, fault)
+        return call()
+
+    assert meets(lambda: store.put("a/b", DATA)) is True
+    assert meets(lambda: store.put("a/b", b"other")) is False
+    assert meets(lambda: store.put("a/c", b"replaced", replace=True)) is True
+    if fault == "other-bytes":  # no sum covers a range, and XML is no longer XML
+        with pytest.raises(BackendUnavailable, match="other bytes than were stored"):
+            meets(lambda: store.get("a/b"))
+        return
+    assert meets(lambda: store.get("a/b")) == DATA
+    assert meets(lambda: store.get("a/b", 10, 200_000)) == DATA[10:200_010]
+    with store.open("a/b") as stream:
+        assert meets(stream.read) == DATA
+    assert sorted(one.key for one in meets(lambda: list(store.list("")))) == ["a/b", "a/c"]
+    assert list(meets(lambda: list(store.list_folders("")))) == ["a"]
+    assert meets(lambda: store.stat("a/b")).size == len(DATA)
+    meets(lambda: store.touch("a/b"))
+    meets(lambda: store.delete(["a/b", "a/c"]))
+    proxy.choose = _times(0, "")
+    assert list(store.list("")) == []
+    assert proxy.faults[fault] >= 12
+
+
+@pytest.mark.parametrize("fault", ["lost", "late-error"])
+def test_a_writer_whose_answer_was_lost_knows_its_own_work(proxy: Proxy, store: S3Datastore, fault: str) -> None:
+    for size in (10, 5_000_000):
+        key = f"own/{size}"
+        proxy.choose = _times(1, fault, "PUT")
+        assert store.put(key, b"m" * size) is True
+        proxy.choose = _times(1, fault, "PUT")
+        assert store.put(key, b"t" * size) is False
+        assert store.get(key) == b"m" * size
+
+
+@pytest.mark.parametrize("fault", ["slow-down", "reset", "lost", "late-error"])
+def test_an_object_in_parts_outlasts_faults(
+    proxy: Proxy, store: S3Datastore, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_datastore, "MULTIPART_BYTES", 1 << 20)
+    monkeypatch.setattr(s3_datastore, "RANGED_BYTES", 1 << 20)
+    monkeypatch.setattr(s3_datastore, "PART_BYTES", 5 << 20)
+    data = random.Random(1).randbytes(12 << 20)
+    assert store.completes_exclusively is True
+    for method in ("PUT", "POST"):
+        key = f"parts/{method}"
+        proxy.choose = _times(2, fault, method)
+        assert store.put(key, data) is True
+        assert store.put(key, data[::-1]) is False
+        proxy.choose = _times(2, fault, "GET")
+        assert store.get(key) == data
+    assert store.put("parts/PUT", b"x" + data, replace=True) is True
+    assert store.get("parts/PUT", 1) == data
+
+
+def test_old_credentials_are_replaced_once_and_then_told(
+    proxy: Proxy, store: S3Datastore, ministack: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.choose = _times(1, "expired")
+    assert store.put("a", b"x") is True
+    proxy.choose = _times(100, "expired")
+    with pytest.raises(BackendMisconfigured, match="credentials have expired"):
+        store.get("a")
+    assert proxy.faults["expired"] < 8
+
+
+def test_a_storm_that_does_not_end_is_one_error(proxy: Proxy, store: S3Datastore) -> None:
+    proxy.choose = _times(1000, "slow-down")
+    with pytest.raises(BackendUnavailable, match="SlowDown"):
+        store.get("a")
+    assert proxy.count == client.TRIES
+    proxy.choose = _times(1000, "reset")
+    with pytest.raises(BackendUnavailable, match=r"does not answer: .* \(9 tries\)"):
+        store.get("a")
+
+
+@pytest.mark.parametrize("options", [(), ("--executor=isolated",)], ids=["here", "elsewhere"])
+def test_a_run_on_a_bad_network_ends_like_any_other(
+    ministack: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    come_in(monkeypatch, ministack)
+    chance = random.Random(3)
+
+    def choose(*_: object) -> str:
+        return chance.choice(("slow-down", "reset", "lost", "late-error", "cut")) if chance.random() < 0.08 else ""
+
+    url = f"s3://{ministack.bucket()}/{secrets.token_hex(4)}"
+    shutil.copy(FLOWS / "nested.py", tmp_path)
+    with Proxy(ministack.endpoint, choose) as proxy:
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock", "run", "nested.py", f"--datastore={url}",
+             f"--s3-endpoint={proxy.endpoint}", *options],
+            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert proxy.faults.total() > 5
+    reader = Client(url, endpoint=ministack.endpoint)
+    assert reader.flow("NestedFlow").latest_run["join"].task["result"].data == NESTED
+    reader.stores.datastore.close()
