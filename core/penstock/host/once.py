@@ -75,7 +75,7 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     server = Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=tell)
     server.open(opened)
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
-    server.start("attempt", message)
+    server.start("attempt", message, only=True)
     beats = Beats(datastore, keys.beat(*at))
     while not ended:
         server.turn(timeout_s=BEAT_EVERY_S / 2)

@@ -131,10 +131,14 @@ class Server:
 
     # -- attempts
 
-    def start(self, name: str, message: Message, *, fresh: bool = False) -> None:
-        """Begin an attempt in a process of its own. Raises OSError when the system has no room for one more."""
-        with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
-            self.world.foresee(message)
+    def start(self, name: str, message: Message, *, fresh: bool = False, only: bool = False) -> None:
+        """Begin an attempt in a process of its own. only: no other comes after it, for which to read ahead.
+
+        Raises OSError when the system has no room for one more.
+        """
+        if not only:
+            with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
+                self.world.foresee(message)
         ours, theirs = socket.socketpair()
         pipes: list[int] = []
         try:

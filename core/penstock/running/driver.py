@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.running.placement import ExecutorFor, StepPlan
     from penstock.running.scheduler import At
     from penstock.running.scheduler import Console as LoopConsole
+    from penstock.storage.catalogue import ReadMany
 
     class Console(LoopConsole, Protocol):
         """What a run tells people, beside what the loop does."""
@@ -239,6 +240,7 @@ class Driver:
                 hint=f"flow show {flow}/{run}",
             )
         result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
+        scheduler.spool.close()
         observers.run_finished(flow, run, result.outcome)
         observers.close()
         return result
@@ -281,8 +283,6 @@ class Driver:
         datastore = self.home.datastore
         packages = {*datastore.packages(), opened["logging"]["target"].partition(".")[0]}
         launch = {
-            "runtime": archive.put(datastore, archive.pack(archive.runtime(packages))),
-            "code": header["code"],
             "file": os.path.basename(self.declaration.file),
             "flow": self.declaration.flow,
             "alias": self.declaration.alias,
@@ -290,7 +290,8 @@ class Driver:
             "decorators": self.declaration.decorators,
             "opened": {name: what for name, what in opened.items() if name != "metadata"},  # may be this machine's
         }
-        name = archive.put_launch(datastore, launch)
+        runtime, code = archive.pack(archive.runtime(packages)), archive.get(datastore, header["code"])
+        name = archive.put_launch(datastore, launch, runtime=runtime, code=code)
         return lambda message: archive.command(datastore, name, message)
 
     def _write_run_id(self, run: str) -> None:
@@ -329,7 +330,8 @@ class Driver:
     ) -> RunResult:
         flow, run, home = header["flow"], header["run"], self.home
         reason = "" if outcome == SUCCEEDED else ", ".join(map(str, scheduler.failed[:10]))
-        outcome = end_run(home, header, outcome, own.token, reason, self.console.note)
+        read = scheduler.spool.get_many
+        outcome = end_run(home, header, outcome, own.token, reason, self.console.note, read=read)
         code = 128 + self._signals[0] if self._signals else EXIT_CODES.get(outcome, 1)
         result = RunResult(
             flow=flow, run=run, outcome=outcome, failed=scheduler.failed, counts=scheduler.counts,
@@ -350,9 +352,19 @@ def keep_rows(home: Home, rows: Sequence[Row], note: Callable[[str], None]) -> N
 
 
 def end_run(
-    home: Home, header: Mapping[str, Any], outcome: str, token: str, reason: str, note: Callable[[str], None]
+    home: Home,
+    header: Mapping[str, Any],
+    outcome: str,
+    token: str,
+    reason: str,
+    note: Callable[[str], None],
+    *,
+    read: ReadMany | None = None,
 ) -> str:
-    """Say how the run ended; whoever said it first is right. Returns the outcome that stands."""
+    """Say how the run ended; whoever said it first is right. Returns the outcome that stands.
+
+    read: gives the run's records by key, if not the datastore.
+    """
     datastore, flow, run = home.datastore, header["flow"], header["run"]
     data = {"outcome": outcome, "token": token, "ended_s": time.time(), "reason": reason}
     key = keys.run_outcome(flow, run)
@@ -369,7 +381,7 @@ def end_run(
         try:
             found = tags.read_tags(datastore, flow, run)  # a task elsewhere tells the store alone
             keep_rows(home, [TagRow(flow=flow, run=run, tag=tag) for tag in found], note)
-            write_index(datastore, flow, run)
+            write_index(datastore, flow, run, read or datastore.get_many)
         except BackendUnavailable as error:
             note(f"the run has no index, which only makes reading it slower: {error}")
     return str(stands["outcome"])

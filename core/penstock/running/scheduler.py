@@ -23,6 +23,7 @@ from penstock.running import plan
 from penstock.running.attempt import Message
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
 from penstock.running.plan import Plan, Ready
+from penstock.running.spool import RecordSpool
 from penstock.storage import bundle, keys, records
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
@@ -117,6 +118,7 @@ class Scheduler:
     ) -> None:
         self.flow, self.run_id, self.graph = graph.name, run, graph
         self.datastore, self.metadata, self.jobs, self.steps = datastore, metadata, jobs, steps
+        self.spool = RecordSpool(datastore)
         self.wake = wake
         self.logging, self.observers = logging, observers
         self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
@@ -319,7 +321,7 @@ class Scheduler:
         key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
         data = bytearray()  # records as they stand: a wide join is the moment of the largest memory
         writer = bundle.BundleWriter(data.extend)
-        for parent, raw in self.datastore.get_many(ready.parents):
+        for parent, raw in self.spool.get_many(ready.parents):
             if raw is None:
                 raise ChunkDamaged(f"the record {parent} is missing")
             writer.add(raw)
@@ -467,7 +469,9 @@ class Scheduler:
 
     def _settle(self, running: _Running, raw: bytes) -> None:
         """Go on from a record: this is where a task's attempt is over."""
-        record = records.decode_record(raw, keys.record(*self._at(running)))
+        key = keys.record(*self._at(running))
+        record = records.decode_record(raw, key)
+        self.spool.keep(key, raw)
         del self._running[running.name]
         self._keep_row(record, raw)
         ready = running.ready

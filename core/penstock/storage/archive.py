@@ -3,7 +3,7 @@
     code       the flow file and what belongs to it: every run has one, local ones too, so that it can be continued and
                its classes can be read later
     runtime    penstock itself and what the worker needs of its plugins, pure Python: only for jobs elsewhere
-    launch     a small JSON object that names both and says how the store is opened: all that a job's argv refers to
+    launch     both for the jobs elsewhere of a run, and how they open the store: one object, so that a job fetches once
 """
 
 from __future__ import annotations
@@ -164,10 +164,11 @@ def take(name):
     if hashlib.sha256(data).hexdigest() != name:
         sys.exit("penstock: the archive code/%s is damaged" % name)
     return data
-launch = json.loads(take(sys.argv[1]))
+whole = zipfile.ZipFile(io.BytesIO(take(sys.argv[1])))
+launch = json.loads(whole.read("launch"))
 folder = tempfile.mkdtemp(prefix="penstock-")
 for part in ("runtime", "code"):
-    zipfile.ZipFile(io.BytesIO(take(launch[part]))).extractall(os.path.join(folder, part))
+    zipfile.ZipFile(io.BytesIO(whole.read(part))).extractall(os.path.join(folder, part))
 sys.path.insert(0, os.path.join(folder, "runtime"))
 from penstock.host.once import main
 main(launch, folder, sys.argv[2])
@@ -196,9 +197,14 @@ def _packed(source: str) -> str:
     return f"import base64,zlib;exec(zlib.decompress(base64.b85decode({packed!r})))"
 
 
-def put_launch(datastore: Datastore, data: Mapping[str, Any]) -> str:
-    """Store the launch object of a run; returns its sha256."""
-    return put(datastore, json.dumps(data, sort_keys=True).encode("ascii"))
+def put_launch(datastore: Datastore, data: Mapping[str, Any], *, runtime: bytes, code: bytes) -> str:
+    """Store what the jobs of a run fetch: two archives and `data`, as one object; returns its sha256."""
+    parts = {"launch": json.dumps(data, sort_keys=True).encode("ascii"), "runtime": runtime, "code": code}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, _NO_DATE), part)
+    return put(datastore, buffer.getvalue())
 
 
 def private_folder(data: bytes, prefix: str) -> Path:

@@ -16,15 +16,18 @@ from penstock.storage.tags import read_tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.metadata import Row
     from penstock.values import Record
 
+    ReadMany = Callable[[Sequence[str]], Iterator[tuple[str, bytes | None]]]
+
 _FIRST = 4  # runs looked at before more are: mostly the latest is asked for
 _AT_ONCE = 64
+_REMEMBERED = 256  # rows of ended runs, some kB each
 _REBUILD_BATCH = 500  # rows a write
 
 
@@ -34,6 +37,7 @@ class DatastoreCatalogue(MetadataStore):
     def __init__(self, datastore: Datastore) -> None:
         super().__init__(datastore)
         self._index: tuple[tuple[str, str], list[Record]] | None = None  # of the run that was asked for last
+        self._ended: dict[tuple[str, str], RunRow] = {}  # rows that can't change any more, the latest that were read
 
     def write(self, rows: Sequence[Row]) -> None:
         """Nothing: the objects are the rows."""
@@ -57,19 +61,34 @@ class DatastoreCatalogue(MetadataStore):
         else:
             listed = self.datastore.list_folders
             ids = [(keys.name(one), name) for name in flows for one in listed(keys.flow_prefix(name))]
-        found = (row for row in self._rows(sorted(ids, reverse=True)) if outcome is None or row.outcome == outcome)
+        rows = self._rows(sorted(ids, reverse=True), min(_FIRST, limit or _FIRST), listed=run is None)
+        found = (row for row in rows if outcome is None or row.outcome == outcome)
         yield from itertools.islice((row for row in found if self._has(row, tags)), limit)
 
-    def _rows(self, ids: Iterable[tuple[str, str]]) -> Iterator[RunRow]:
-        left, count = iter(ids), _FIRST
+    def _rows(self, ids: Iterable[tuple[str, str]], count: int, *, listed: bool) -> Iterator[RunRow]:
+        """listed: the runs were seen a moment ago, so what is remembered of ended ones still holds."""
+        left = iter(ids)
         while some := list(itertools.islice(left, count)):
             count = min(2 * count, _AT_ONCE)
-            asked = [key(flow, run) for run, flow in some for key in (keys.run_header, keys.run_outcome)]
+            known = {one: self._ended[one] for one in some if listed and one in self._ended}
+            new = [one for one in some if one not in known]
+            asked = [key(flow, run) for run, flow in new for key in (keys.run_header, keys.run_outcome)]
             raw = dict(self.datastore.get_many(asked))
             for run, flow in some:
-                header = raw[keys.run_header(flow, run)]
-                if header is not None:  # a folder that something else has made
-                    yield _run_row(flow, run, header, raw[keys.run_outcome(flow, run)])
+                row = known.get((run, flow)) or self._row(flow, run, raw)
+                if row is not None:  # else a folder that something else has made
+                    yield row
+
+    def _row(self, flow: str, run: str, raw: Mapping[str, bytes | None]) -> RunRow | None:
+        header = raw[keys.run_header(flow, run)]
+        if header is None:
+            return None
+        row = _run_row(flow, run, header, raw[keys.run_outcome(flow, run)])
+        if row.outcome is not None:
+            if len(self._ended) >= _REMEMBERED:
+                self._ended.clear()
+            self._ended[run, flow] = row
+        return row
 
     def _has(self, row: RunRow, wanted: Sequence[str]) -> bool:
         return not wanted or set(wanted) <= {found.tag for found in self._tags(row.flow, row.run, row.header)}
@@ -154,12 +173,12 @@ def _decoded(raw: bytes | None) -> Mapping[str, Any]:
 # -------------------------------------------------------------------------------------- the index
 
 
-def write_index(datastore: Datastore, flow: str, run: str) -> None:
-    """Fold the records of a run that has ended into one part, and claim it as the run's index."""
+def write_index(datastore: Datastore, flow: str, run: str, read: ReadMany) -> None:
+    """Fold the records of a run that has ended into one part, and claim it as the run's index. read: as `get_many`."""
     found = sorted(records.list_records(datastore, flow, run))
     part = ChunkStore(datastore).writer()
     writer = bundle.BundleWriter(part.write)
-    for _, raw in datastore.get_many(found):
+    for _, raw in read(found):
         writer.add(raw or b"")
     count = writer.finish()
     data = {"records": part.finish(), "count": count, "token": records.new_token()}

@@ -128,8 +128,6 @@ class Bench:
     def _put_launch(self) -> str:
         packages = {*self.datastore.packages(), "penstock"}
         launch = {
-            "runtime": archive.put(self.datastore, archive.pack(archive.runtime(packages))),
-            "code": archive.put(self.datastore, archive.pack(archive.code_elsewhere(str(self.file)))),
             "file": self.file.name,
             "flow": FLOW_NAME,
             "alias": "",
@@ -137,7 +135,8 @@ class Bench:
             "decorators": [],
             "opened": self.opened,
         }
-        return archive.put_launch(self.datastore, launch)
+        runtime, code = archive.runtime(packages), archive.code_elsewhere(str(self.file))
+        return archive.put_launch(self.datastore, launch, runtime=archive.pack(runtime), code=archive.pack(code))
 
     def __exit__(self, *_: object) -> None:
         for part in self.shared.iterdir():  # whatever a broken executor has left

@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(status, headers, data, fault)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass  # noqa: N815  the names are http.server's
 
     def _ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         at = self.server.proxy.upstream
@@ -130,9 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             if name.lower() not in ("content-length", "connection", "transfer-encoding", "keep-alive"):
                 self.send_header(name, value)
-        size = headers.get("Content-Length", headers.get("content-length", "0")) if self.command == "HEAD" else len(data)
+        told = headers.get("Content-Length", headers.get("content-length", "0"))
+        size = told if self.command == "HEAD" else str(len(data))
         if status != 204:
-            self.send_header("Content-Length", str(size))
+            self.send_header("Content-Length", size)
         self.end_headers()
         if self.command == "HEAD":
             self.wfile.flush()

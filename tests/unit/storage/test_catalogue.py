@@ -93,7 +93,7 @@ def test_tags_of_people_and_of_the_system(store):
 def test_attempts_with_and_without_the_index(store, indexed, asked, places):
     at = ("PetsFlow", "20261124-0229-0001")
     if indexed:
-        write_index(store, *at)
+        write_index(store, *at, store.get_many)
     rows = list(DatastoreCatalogue(store).attempts(*at, **asked))
     assert sorted(row.place for row in rows) == list(places)
     assert all(row.record == store.get(keys.record(*at, row.step, row.place, 0)) for row in rows)
@@ -102,7 +102,7 @@ def test_attempts_with_and_without_the_index(store, indexed, asked, places):
 def test_a_thousand_tasks_by_the_index_cost_two_requests():
     store = DictDatastore()
     plant(store, "F", "r", SUCCEEDED, width=1000)
-    write_index(store, "F", "r")
+    write_index(store, "F", "r", store.get_many)
     store.calls.clear()
     assert len(list(DatastoreCatalogue(store).attempts("F", "r"))) == 1000
     assert len(store.calls) == 2
@@ -110,7 +110,7 @@ def test_a_thousand_tasks_by_the_index_cost_two_requests():
 
 def test_an_index_whose_chunk_is_damaged_or_gone_is_passed_over(store):
     at = ("PetsFlow", "20261124-0229-0001")
-    write_index(store, *at)
+    write_index(store, *at, store.get_many)
     chunk = next(key for key in store.objects if key.startswith(keys.CHUNKS))
     for damaged in (store.objects[chunk][:-1], None):
         if damaged is None:
