@@ -9,7 +9,7 @@ from penstock.compat.variables import translated
 from penstock.errors import SettingsError
 from penstock.nearest import hint
 from penstock.registry import Registry
-from penstock.settings import Settings, of_type, options_of
+from penstock.settings import BACKEND_KINDS, Settings, of_type, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +84,11 @@ class Home:
         if self._logging is None:
             self._logging = self._create("logging", self.datastore)
         return self._logging
+
+    def load_classes(self) -> None:
+        """Import what is chosen, without making or opening anything. Raises PluginError or SettingsError."""
+        for kind in BACKEND_KINDS:
+            self.registry.create_class(self.registry.choose(kind, getattr(self.settings, kind)))
 
     def _create(self, kind: str, *args: Any) -> Any:
         name = getattr(self.settings, kind)

@@ -46,7 +46,18 @@ COMMANDS = NEVER | {
     "penstock.running.scheduler",
     "penstock.client",
 }
+OPENING = "import penstock.cli.process, penstock.cli.early, penstock.cli.session, penstock.running.opening"
 READING = "import penstock.contracts, penstock.storage.records, penstock.storage.keys"
+BEFORE_THE_HOST = NEVER | {
+    "click",
+    "pluggy",
+    "dataclasses",
+    "inspect",
+    "typing",
+    "pathlib",
+    "penstock.running.launch",
+    "penstock.running.driver",
+}
 WORKER = NEVER - {"numpy"} | {"click", "pluggy", "inspect", "dataclasses"}
 
 
@@ -63,6 +74,7 @@ def loaded_by(source: str, folder: Path) -> set[str]:
         pytest.param("import penstock", AUTHORING, id="import penstock"),
         pytest.param(FLOW, AUTHORING, id="a flow of two steps"),
         pytest.param(HELP, COMMANDS, id="flow --help"),
+        pytest.param(OPENING, BEFORE_THE_HOST, id="flow run, until a host imports the flow"),
         pytest.param(READING, WORKER, id="what a worker reads by"),
     ],
 )

@@ -12,66 +12,47 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from penstock.authoring.flow import FlowSpec
     from penstock.cli.session import Session
     from penstock.client import Run
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """The programs `flow` and `penstock`."""
+    from penstock.cli.process import leave
     from penstock.cli.session import Session
 
     session = Session(os.path.basename(sys.argv[0]) or "flow")
     session.owns_process = True
-    raise SystemExit(main(sys.argv[1:], session))
+    leave(main(sys.argv[1:], session))
 
 
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
     """Carry out one command line and return the exit code; every error is told here and nowhere else."""
-    from penstock.cli.failure import exit_code_of
-    from penstock.cli.group import COMMANDS, command_first, group, options_with_values
+    from penstock.cli import early, process
     from penstock.cli.session import Session
 
     session = session or Session()
     words = list(arguments)
     try:
-        _check_process(session)
+        if session.owns_process:
+            process.prepare()
+        process.check_folder()
+        early.begin(session, words)
+        from penstock.cli.group import COMMANDS, command_first, group, options_with_values
+
         words = command_first(arguments, COMMANDS, options_with_values())
         code = group(session).main(words, prog_name=session.program, obj=session, standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001  the border of the program
+        from penstock.cli.failure import exit_code_of
+
         return exit_code_of(error, session, as_json="--json" in words)
     finally:
         session.close()
     return code if isinstance(code, int) else 0
-
-
-def _check_process(session: Session) -> None:
-    """Three open streams; SIGTERM ends us as Ctrl-C does. Raises SettingsError where the working folder is gone."""
-    if session.owns_process:
-        import signal
-
-        from penstock.cli.failure import Terminated
-
-        def end(*_: object) -> None:
-            raise Terminated
-
-        signal.signal(signal.SIGTERM, end)
-        for fd, name in enumerate(("stdin", "stdout", "stderr")):
-            stream = getattr(sys, name)
-            if stream is None:  # `flow runs >&-`: the next file that is opened would take its place
-                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-                setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
-            elif fd and stream.encoding.lower().replace("-", "") != "utf8":
-                stream.reconfigure(errors="backslashreplace")  # what can't be written there is shown as an escape
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        from penstock.errors import SettingsError
-
-        raise SettingsError("the working folder is gone", hint="cd FOLDER   # one that is there") from None
 
 
 def main_for_flow(flow_class: type[FlowSpec]) -> int:

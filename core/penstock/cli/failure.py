@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from penstock.cli.process import Terminated
 from penstock.errors import PenstockError
 
 TYPE_CHECKING = False
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from penstock.cli.session import Session
 
 USAGE, FAILED, PIPE_CLOSED, INTERRUPTED, TERMINATED = 2, 1, 128 + 13, 130, 143
-
-
-class Terminated(BaseException):
-    """SIGTERM came while no run was driven; a driver has a handler of its own."""
 
 
 class PipeClosed(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ import click
 from penstock.cli.command import Command
 from penstock.cli.option import Nearest, Sectioned, SettingOption
 from penstock.compat.options import ALIAS
-from penstock.errors import UsageError
+from penstock.errors import PenstockError, UsageError
 from penstock.settings import CORE_OPTIONS
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from penstock.cli.session import Session
     from penstock.home import Home
     from penstock.host.declare import Declaration
-    from penstock.host.flow_file import FlowFile
     from penstock.running.driver import Wishes
     from penstock.running.launch import Opened
 
@@ -50,7 +50,11 @@ class FlowCommand(Command):
         named = next((word for word in left if not word.startswith("-")), None)
         if named is None and not session.script:
             return self.backend_options(session.open_home().settings)
-        opened = ctx.with_resource(_declare(session.flow_file(named or "", alias=values["alias"])))
+        opening = session.open_flow(session.flow_file(named or "", alias=values["alias"]))
+        _load_meanwhile(session)
+        from penstock.running.launch import Opened
+
+        opened = ctx.with_resource(Opened(opening))
         settings = session.open_home(opened.declaration.environ).settings
         ctx.meta[_OPENED] = opened
         _refuse_strange(session, opened.declaration)
@@ -64,10 +68,13 @@ class FlowCommand(Command):
         return extra
 
 
-def _declare(source: FlowFile) -> Opened:
-    from penstock.running.launch import declare
+def _load_meanwhile(session: Session) -> None:
+    """What drives a run, as far as it is known without the flow: a host imports that at the same time."""
+    import penstock.cli.console
+    import penstock.running.driver  # noqa: F401
 
-    return declare(source)
+    with contextlib.suppress(PenstockError):  # the flow may set variables that make it right
+        session.open_home().load_classes()
 
 
 def _refuse_strange(session: Session, declaration: Declaration) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.home import Home
     from penstock.host.flow_file import FlowFile
     from penstock.registry import Registry
+    from penstock.running.opening import Opening
 
 
 class Session:
@@ -32,6 +33,7 @@ class Session:
         self.added: tuple[str, ...] = ()  # of `--with`, as typed
         self.configs: list[str] = []  # names after `--config`
         self._homes: list[Home] = []
+        self._opening: Opening | None = None
         self.owns_process = False  # True: this process is ours alone, and may be replaced (`flow run --debug`)
 
     @property
@@ -68,8 +70,20 @@ class Session:
         self._homes.append(home)
         return home
 
+    def open_flow(self, source: FlowFile) -> Opening:
+        """Begin to open a flow file, if this was not begun already. Raises FlowError when there is none."""
+        if self._opening is None or self._opening.source.text() != source.text():
+            from penstock.running.opening import Opening
+
+            if self._opening is not None:
+                self._opening.close()
+            self._opening = Opening(source)
+        return self._opening
+
     def close(self) -> None:
-        """Close the stores of every home that was opened."""
+        """End a host that nobody took; close the stores of every home that was opened."""
+        if self._opening is not None:
+            self._opening.close()
         while self._homes:
             self._homes.pop().close()
 

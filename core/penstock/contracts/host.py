@@ -30,6 +30,8 @@ class HostEvent:
 class Hosts(ABC):
     """The pool of hosts of a run: one for each set of variables that a step needs, started when first asked for."""
 
+    at_work: bool = False  # True: a step runs in the calling process right now
+
     @abstractmethod
     def start(self, job: Job) -> None:
         """Begin an attempt; a `started` event follows, later `ended` or `lost`. Raises BackendUnavailable."""
@@ -44,3 +46,7 @@ class Hosts(ABC):
     @abstractmethod
     def kill(self, name: str) -> None:
         """End an attempt with its whole process group. Unknown names are passed over."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End every host and what still runs there."""

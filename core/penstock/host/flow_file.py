@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-from penstock.authoring.additions import add
 from penstock.host.declare import graph_of, import_flow
 
 TYPE_CHECKING = False
@@ -44,6 +43,8 @@ class FlowFile:
             from penstock.compat.finder import stand_in_for
 
             stand_in_for(self.alias)
+        from penstock.authoring.additions import add
+
         flow_class = import_flow(self.path, self.flow)
         add(flow_class, self.added, os.environ)
         return flow_class, graph_of(flow_class)

@@ -15,7 +15,8 @@ import sys
 from penstock import contracts
 from penstock.host.flow_file import FlowFile
 from penstock.host.serve import libc, run_attempt
-from penstock.running.attempt import Message, World
+from penstock.running.attempt import World
+from penstock.running.message import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

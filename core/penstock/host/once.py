@@ -20,7 +20,7 @@ from penstock.errors import BackendUnavailable
 from penstock.host.flow_file import FlowFile
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
-from penstock.running.attempt import Message
+from penstock.running.message import Message
 from penstock.running.plan import NOT_OWNER_EXIT_CODE
 from penstock.storage import keys, records
 

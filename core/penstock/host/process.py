@@ -38,12 +38,14 @@ class HostProcess:
         self.file = source.path
         self.link = Link(ours)
         self.running: dict[str, int] = {}
+        self._answered = False  # it said what the file declares, or why it can't be used
 
     def declaration(self) -> Declaration:
         """Wait for what the flow file declares. Raises FlowError (or what the file raised of ours) when it refuses."""
         while True:
             self.link.wait()
             for header, _ in self.link.receive():
+                self._answered = True
                 if header["event"] == "declared":
                     return Declaration.of({name: value for name, value in header.items() if name != "event"})
                 if header["event"] == "refused":
@@ -65,13 +67,10 @@ class HostProcess:
             if pid:
                 _kill_group(pid)
 
-    def kill(self) -> None:
-        """End the host at once, whatever it does: it may be in the middle of an import."""
-        self.process.kill()
-        self.close()
-
     def close(self) -> None:
-        """Stop the host, by force if it does not stop by itself."""
+        """Stop the host, by force if it does not stop by itself; one that still imports can't hear. Twice is once."""
+        if not self._answered:
+            self.process.kill()
         self.link.close()
         try:
             self.process.wait(STOP_WAIT_S)
@@ -79,6 +78,7 @@ class HostProcess:
             self.process.kill()
             self.process.wait()
         self.end_attempts()
+        self.running.clear()
 
 
 def _environment(changes: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,8 @@ from penstock.errors import BackendError
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
 from penstock.running import attempt
-from penstock.running.attempt import Message, World
+from penstock.running.attempt import World
+from penstock.running.message import Message
 from penstock.storage import records
 from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
 

@@ -13,7 +13,6 @@ from penstock.contracts.executor import RunInfo
 from penstock.contracts.metadata import RunRow, TagRow
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, RunDriven
-from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
 from penstock.running import lease
 from penstock.running.jobs import JobsElsewhere, JobsHere, Wake
@@ -164,15 +163,18 @@ class Driver:
         }
 
     def announce(self, header: Mapping[str, Any]) -> None:
-        """Tags, the catalogue's row of the run, and the first line that the user reads."""
+        """Tags, and the first line that the user reads."""
         flow, run = header["flow"], header["run"]
         tags.add_tags(self.home.datastore, flow, run, header["tags"])
-        raw = records.encode("run", header)
+        self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
+
+    def _enter(self, header: Mapping[str, Any]) -> None:
+        """Into the catalogue, which decides nothing and therefore waits until the first attempt is on its way."""
+        flow, run, raw = header["flow"], header["run"], records.encode("run", header)
         rows: list[Any] = [RunRow(flow=flow, run=run, started_s=header["started_s"], header=raw)]
         rows += [TagRow(flow=flow, run=run, tag=tag) for tag in header["tags"]]
         rows += [TagRow(flow=flow, run=run, tag=tag, system=True) for tag in header["system_tags"]]
         keep_rows(self.home, rows, self.console.note)
-        self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
 
     def drive(
         self,
@@ -222,6 +224,7 @@ class Driver:
             past=past,
             awaited=awaited,
             command=self._command(executors, opened, header),
+            on_launched=lambda: None if continues else self._enter(header),
             on_parameters=lambda: self._write_run_id(run),
             continues=continues,
         )
@@ -263,8 +266,10 @@ class Driver:
 
     def _hosts(
         self, names: Iterable[str], host: HostProcess, opened: Mapping[str, Any], own: Lease, wake: Wake
-    ) -> InlineHosts | HostPool:
+    ) -> Hosts:
         if any(self.home.executor_class(name).in_process for name in names):
+            from penstock.host.inline import InlineHosts
+
             flow_class, graph = self.declaration.source().load()
             return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
@@ -311,7 +316,7 @@ class Driver:
                 os._exit(128 + number)
             self._signals.append(number)
             scheduler.please_stop()
-            if isinstance(hosts, InlineHosts) and hosts.at_work:
+            if hosts.at_work:
                 raise KeyboardInterrupt  # the step that runs is this very call's caller
 
         try:

@@ -8,14 +8,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 from penstock import nearest
 from penstock.errors import ChunkDamaged, KeyMissing, UsageError
-from penstock.host.process import declared
 from penstock.running import lease, plan
-from penstock.running.git_facts import GitFacts
 from penstock.running.lease import Lease
+from penstock.running.opening import Opening
 from penstock.storage import keys, records
 from penstock.values import run_id, run_id_after
 from penstock.which_run import which_run
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
     from penstock.host.flow_file import FlowFile
-    from penstock.host.process import HostProcess
     from penstock.running.driver import Console, RunResult, Wishes
     from penstock.running.scheduler import At
     from penstock.values import Record
@@ -38,21 +35,19 @@ if TYPE_CHECKING:
 class Opened:
     """A flow that was imported in a host and waits to be run. A context manager: leaving it ends the host."""
 
-    def __init__(self, host: HostProcess, git: GitFacts) -> None:
-        self.host, self._git = host, git
+    def __init__(self, opening: Opening) -> None:
+        self._opening, self.host = opening, opening.host
         try:
-            self.declaration = host.declaration()
+            self.declaration = self.host.declaration()
         except BaseException:  # Ctrl-C while a slow file is imported, too
-            host.kill()
-            git.close()
+            opening.close()
             raise
 
     def __enter__(self) -> Opened:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.host.close()
-        self._git.close()
+        self._opening.close()
 
     def run(self, home: Home, parameters: Mapping[str, str], wishes: Wishes, console: Console) -> RunResult:
         """Run the flow to its end. Errors before the first record is written are raised as such."""
@@ -105,7 +100,7 @@ class Opened:
         check_meeting(home, steps)
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
-        header = driver.header(parameters, origin, self._git.result())
+        header = driver.header(parameters, origin, self._opening.git.result())
         run = _new_run(datastore, header)
         driver.announce(header)
         own = Lease(datastore, declaration.flow, run, header["user"])
@@ -121,11 +116,7 @@ class Opened:
 
 def declare(source: FlowFile, *, environment: Mapping[str, str] | None = None) -> Opened:
     """Import a flow file in a host. Raises FlowError with file:line for whatever is wrong with it."""
-    git = GitFacts(os.path.dirname(os.path.abspath(source.path)))
-    host = declared(source, environment)
-    import penstock.running.driver  # noqa: F401 - while the host imports the flow, this process imports what will drive it
-
-    return Opened(host, git)
+    return Opened(Opening(source, environment))
 
 
 def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:

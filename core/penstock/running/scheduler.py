@@ -20,8 +20,8 @@ from penstock.contracts.metadata import AttemptRow
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing
 from penstock.running import plan
-from penstock.running.attempt import Message
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
+from penstock.running.message import Message
 from penstock.running.plan import Plan, Ready
 from penstock.running.spool import RecordSpool
 from penstock.storage import bundle, keys, records
@@ -113,6 +113,7 @@ class Scheduler:
         past: Mapping[tuple[str, str], plan.Past] | None = None,
         awaited: Mapping[tuple[str, str], At] | None = None,
         command: Callable[[str], tuple[str, ...]] | None = None,
+        on_launched: Callable[[], None] = lambda: None,
         on_parameters: Callable[[], None] = lambda: None,
         continues: bool = False,
     ) -> None:
@@ -125,7 +126,8 @@ class Scheduler:
         self.max_num_splits, self.given = max_num_splits, dict(given or {})
         self._known = dict(known or {})
         self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
-        self._command, self._on_parameters, self._continues = command, on_parameters, continues
+        self._on_launched, self._on_parameters = on_launched, on_parameters
+        self._command, self._continues = command, continues
         self._plan = Plan(graph)
         self._ready: deque[Ready] = deque()
         self._wide: deque[Iterator[Ready]] = deque()  # of each foreach the tasks that nobody has asked for yet
@@ -150,8 +152,9 @@ class Scheduler:
     def loop(self) -> str:
         """Run to the end; returns the outcome. `stop` may be called from a signal handler in between."""
         self._take(self._plan.begin())
+        self._launch()
+        self._on_launched()
         while True:
-            self._launch()
             if not self._running and not (self._later and not self._stopped):
                 break
             self._wait()
@@ -159,6 +162,7 @@ class Scheduler:
                 self.superseded = True  # what runs elsewhere is the other scheduler's now
                 break
             self._obey()
+            self._launch()
         self._write_rows(everything=True)
         return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
 

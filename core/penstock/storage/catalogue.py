@@ -11,7 +11,6 @@ import itertools
 from penstock.contracts.metadata import AttemptRow, MetadataStore, RunRow, TagRow
 from penstock.errors import ChunkDamaged, KeyMissing, NotReadable
 from penstock.storage import bundle, keys, records
-from penstock.storage.chunks import ChunkStore
 from penstock.storage.tags import read_tags
 
 TYPE_CHECKING = False
@@ -176,6 +175,8 @@ def _decoded(raw: bytes | None) -> Mapping[str, Any]:
 def write_index(datastore: Datastore, flow: str, run: str, read: ReadMany) -> None:
     """Fold the records of a run that has ended into one part, and claim it as the run's index. read: as `get_many`."""
     found = sorted(records.list_records(datastore, flow, run))
+    from penstock.storage.chunks import ChunkStore  # few stores have an index, and each run loads this module
+
     part = ChunkStore(datastore).writer()
     writer = bundle.BundleWriter(part.write)
     for _, raw in read(found):
@@ -191,6 +192,8 @@ def read_index(datastore: Datastore, flow: str, run: str) -> list[Record] | None
     if claimed is None:
         return None
     try:
+        from penstock.storage.chunks import ChunkStore
+
         raw = bytes(ChunkStore(datastore).read(claimed["records"]))
         return list(records.decode_bundle(raw, keys.index(flow, run)))
     except (ChunkDamaged, NotReadable, KeyMissing):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import secrets
 
 from penstock.errors import ChunkDamaged, KeyMissing, StoreVersion
 from penstock.storage import bundle, keys
@@ -71,7 +71,7 @@ def read(store: Datastore, key: str) -> dict[str, Any] | None:
 
 def new_token() -> str:
     """Names one writer of one claim, so that after a lost answer it knows its own work."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def claim(store: Datastore, key: str, kind: str, data: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:

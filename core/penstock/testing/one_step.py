@@ -37,7 +37,8 @@ from penstock.errors import UsageError
 from penstock.host.declare import graph_of
 from penstock.nearest import hint
 from penstock.running import attempt
-from penstock.running.attempt import Message, World, parameters_of
+from penstock.running.attempt import World, parameters_of
+from penstock.running.message import Message
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.testing.memory_datastore import MemoryDatastore
