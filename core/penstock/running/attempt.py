@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _UNCHANGEABLE = (int, float, str, bytes, bool, complex, type(None))
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
-_OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # all of penstock
 
 
 class World:
