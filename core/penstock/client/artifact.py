@@ -31,7 +31,7 @@ class DataArtifact:
 
         of_task, _, name = pathspec.rpartition("/")
         if of_task.count("/") != 3:
-            raise UsageError(f"{pathspec!r} is not of the form Flow/run/step/task/artifact")
+            raise UsageError(f"{pathspec!r} is not of the form Flow/run/step/task/artifact", hint="flow runs")
         found = Task(of_task, attempt, _namespace_check, client=client)[name]
         self.parent, self.id, self._row = found.parent, found.id, found._row
 

@@ -179,7 +179,7 @@ class Client:
             newest = list(self.run_rows(flow, tags=[] if tag is None else [tag], limit=back + 1))
             if len(newest) > back:
                 return self.history(flow, newest[back].run, newest[back])
-            if tag is not None and next(self.run_rows(flow, limit=1), None) is not None:
+            if tag is not None and len(list(self.run_rows(flow, limit=back + 1))) > back:
                 raise self.hidden(f"{flow} has {len(newest) or 'no'} run{'' if len(newest) == 1 else 's'}", tag)
         else:
             found = self._histories.get((flow, wanted)) or self._exact(flow, wanted)
@@ -228,12 +228,17 @@ def _open_home(
 ) -> Stores:
     from penstock.home import Home
     from penstock.registry import Registry
+    from penstock.settings import options_of
 
     registry = Registry()
     flags = dict(named)
     if named["datastore"] is not None and options:
-        owner = registry.choose("datastore", named["datastore"].partition("://")[0]).name
-        flags |= {f"{owner}.{name}": value for name, value in options.items()}
+        backend = registry.choose("datastore", named["datastore"].partition("://")[0])
+        known = sorted(option.name for option in options_of(backend))
+        for name in options:
+            if name not in known:
+                raise UsageError(f"the datastore {backend.name} has no option {name!r}", hint=hint(name, known))
+        flags |= {f"{backend.name}.{name}": value for name, value in options.items()}
     return Home.open(flags, registry=registry, folder=None if folder is None else os.fspath(folder), profile=profile)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from penstock.client.client import Client
 from penstock.client.default import default_client
-from penstock.client.missing import missing_child
+from penstock.client.missing import MissingChild, missing_child
 from penstock.errors import UsageError
 from penstock.values import Pathspec
 
@@ -111,8 +111,12 @@ class Node(ABC):
     def __getitem__(self, name: str) -> Any:
         found = self._child(str(name))
         if found is None:
-            raise missing_child(self, name, self._child_ids())
+            raise self._missing(str(name))
         return found
+
+    def _missing(self, name: str) -> MissingChild:
+        """The error for a child that is not there."""
+        return missing_child(self, name, self._child_ids())
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._child_ids()
@@ -177,6 +181,8 @@ def _has_tag(history: History, tag: str) -> bool:
 
 def _parsed(pathspec: str, form: str) -> Pathspec:
     depth = form.count("/") + 1
+    if not isinstance(pathspec, str):
+        raise UsageError(f"text of the form {form} is wanted, not {pathspec!r}", hint="flow runs")
     try:
         spec = Pathspec.parse(pathspec)
     except ValueError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 
 from penstock.client.code import code_of
+from penstock.client.missing import MissingChild, missing_step
 from penstock.client.node import Node, moment
 from penstock.client.step import Step
 from penstock.contracts.metadata import TagRow
-from penstock.errors import BackendUnavailable, NotFound, UsageError
-from penstock.nearest import hint
+from penstock.errors import BackendUnavailable, UsageError
 from penstock.storage import tags as run_tags
 from penstock.storage.tag_text import tag_texts
 from penstock.values import SUCCEEDED, Pathspec
@@ -115,6 +115,9 @@ class Run(Node):
             return None
         return Step._made(self, Pathspec(self._spec.flow, self._spec.run, name))
 
+    def _missing(self, name: str) -> MissingChild:
+        return missing_step(self._history, name)
+
     # -- tags
 
     def add_tag(self, tag: str | Iterable[str]) -> None:
@@ -145,10 +148,12 @@ class Run(Node):
         removed, added = _texts(tags_to_remove), _texts(tags_to_add)
         own = self.system_tags
         if not removed and not added:
-            raise UsageError("there is no tag to add or to remove")
+            raise UsageError("there is no tag to add or to remove", hint='run.add_tag("TEXT")')
         kept = [tag for tag in removed if tag in own]
         if kept:
-            raise UsageError(f"{kept[0]!r} is a tag of penstock's own and can't be removed")
+            raise UsageError(
+                f"{kept[0]!r} is a tag of penstock's own and can't be removed", hint="run.user_tags   # those that can"
+            )
         added = [tag for tag in added if tag not in own]
         flow, run, stores = self._history.flow, self._history.run, self._client.stores
         run_tags.remove_tags(stores.datastore, flow, run, removed)
@@ -168,11 +173,3 @@ class Run(Node):
 def _texts(tags: Iterable[str]) -> list[str]:
     """Tags, or one tag, as Metaflow takes it here too."""
     return tag_texts(tags if isinstance(tags, str | bytes) or not hasattr(tags, "__iter__") else list(tags))
-
-
-def step_or_not_found(run: Run, name: str) -> Step:
-    """A step of a run. Raises NotFound with the nearest name."""
-    found = run._child(name)
-    if found is None:
-        raise NotFound(f"{run.pathspec} has no step {name!r}", hint=hint(name, run._child_ids()))
-    return found

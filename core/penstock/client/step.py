@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from penstock.client.missing import MissingChild, missing_step, missing_task
 from penstock.client.node import Node, moment
 from penstock.client.task import Task
-from penstock.errors import NotFound
-from penstock.nearest import hint
 from penstock.values import Pathspec, place_index
 from penstock.view import is_taken
 
@@ -25,10 +24,8 @@ class Step(Node):
 
     def _find(self) -> None:
         self._find_run()
-        places = self._history.places()
-        if self.id not in places:
-            run = f"{self._spec.flow}/{self._spec.run}"
-            raise NotFound(f"{run} has no step {self.id!r}", hint=hint(self.id, places))
+        if self.id not in self._history.places():
+            raise missing_step(self._history, self.id)
 
     @property
     def parent(self) -> Run:
@@ -44,6 +41,9 @@ class Step(Node):
 
     def _child(self, name: str) -> Task | None:
         return self._task(name) if name in self._child_ids() else None
+
+    def _missing(self, name: str) -> MissingChild:
+        return missing_task(self._history, self.id, name)
 
     def __iter__(self) -> Iterator[Task]:
         return (self._task(place) for place in self._child_ids())

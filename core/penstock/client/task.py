@@ -7,7 +7,7 @@ import contextlib
 from penstock.client.artifact import DataArtifact, TaskArtifacts, TaskData
 from penstock.client.code import code_of
 from penstock.client.facts import Metadatum, facts_of
-from penstock.client.missing import missing_child
+from penstock.client.missing import missing_item, missing_task
 from penstock.client.node import Node, moment
 from penstock.client.output import output_of, output_size
 from penstock.contracts.logsink import STDERR, STDOUT
@@ -43,11 +43,7 @@ class Task(Node):
         spec, history = self._spec, self._history
         step, place = spec.step or "", spec.place or ""
         if not history.exists(step, place):
-            places = history.places()
-            run = f"{spec.flow}/{spec.run}"
-            if step not in places:
-                raise NotFound(f"{run} has no step {step!r}", hint=hint(step, places))
-            raise NotFound(f"{run}/{step} has no task {place!r}", hint=hint(place, places[step]))
+            raise missing_task(history, step, place)
         if spec.attempt is not None and self._record is None:
             numbers = [str(record.attempt) for record in self._attempts]
             raise NotFound(f"{self.pathspec} has no attempt {spec.attempt}", hint=hint(str(spec.attempt), numbers))
@@ -151,7 +147,7 @@ class Task(Node):
     def __getitem__(self, name: str) -> DataArtifact:
         found = self._child(name)
         if found is None:
-            raise missing_child(self, name, sorted(self._rows()))
+            raise missing_item(self, str(name), sorted(self._rows()))
         return found
 
     def __iter__(self) -> Iterator[DataArtifact]:
@@ -192,7 +188,7 @@ class Task(Node):
     def output(self, stream: str, start: int = 0) -> Iterator[bytes]:
         """One stream from byte `start`, in pieces. stream: `stdout` or `stderr`. Raises UsageError for another."""
         if stream not in (STDOUT, STDERR):
-            raise UsageError(f"no stream {stream!r}: there are {STDOUT!r} and {STDERR!r}")
+            raise UsageError(f"no stream {stream!r}", hint=hint(stream, (STDOUT, STDERR)))
         return output_of(self._client.stores.logging, self._log_at(), self._record, stream, start)
 
     def loglines(

@@ -254,7 +254,7 @@ def _not_loaded(label: str, row: Row, error: Exception) -> Exception:
         return error
     return NotReadable(
         f"{label} of type {row['type']} can't be loaded: {type(error).__name__}: {error}{_versions(row)}",
-        hint=_load_hint(error),
+        hint=_load_hint(error, row),
     )
 
 
@@ -266,8 +266,11 @@ def _versions(row: Row) -> str:
     return f" (written with {written}, here is {here or 'none'})"
 
 
-def _load_hint(error: Exception) -> str:
+def _load_hint(error: Exception, row: Row) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
+        name, _, written = str(row.get("package") or "").partition(" ")
+        if name == error.name.partition(".")[0] and version(name) is None:
+            return f"install {name} {written}, which wrote it"
         return f"install what has the module {error.name}, or read it where the flow's own code can be imported"
     if isinstance(error, (ImportError, AttributeError)):
         return "the class has gone or was renamed since: read it with the code and the packages that wrote it"

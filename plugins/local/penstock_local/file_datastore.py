@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import shutil
 import stat
 import time
@@ -360,7 +361,7 @@ class FileDatastore(Datastore):
         except (FileNotFoundError, NotADirectoryError):
             raise KeyMissing(key) from None
         except OSError as error:
-            raise self._refusal(error) from error
+            raise self._unreadable(error) from error
 
     def _entries(self, within: str) -> Entries:
         """What lies in the folder `within` (a prefix that ends in `/`, or empty), objects and folders alone."""
@@ -372,9 +373,18 @@ class FileDatastore(Datastore):
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise self._refusal(error) from error
+            raise self._unreadable(error) from error
 
     # -- errors
+
+    def _unreadable(self, error: OSError) -> BackendError:
+        """The error of the contract for what could not be read."""
+        if error.errno not in _NOT_ALLOWED:
+            return self._refusal(error)
+        return BackendMisconfigured(
+            f"{error.filename} may not be read by this user{_owner(self._root)}",
+            hint=f"chmod -R g+rX {shlex.quote(self._root)}   # by its owner; or another one: --local-root=FOLDER",
+        )
 
     def _refusal(self, error: OSError, size: int = 0) -> BackendError:
         """The error of the contract for one of the system."""
@@ -424,6 +434,20 @@ class _Range(io.RawIOBase):
         if not self.closed:
             os.close(self._fd)
         super().close()
+
+
+def _owner(path: str) -> str:
+    """`; PATH belongs to ann`, empty where that can't be told."""
+    import pwd
+
+    try:
+        number = os.stat(path).st_uid
+    except OSError:
+        return ""
+    try:
+        return f"; {path} belongs to {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"; {path} belongs to user {number}"
 
 
 def _write_all(fd: int, data: Bytes) -> None:

@@ -159,7 +159,7 @@ class SqliteMetadata(MetadataStore):
                 os.replace(f"{self.path}{tail}", f"{aside}{tail}")
 
     def _query(self, text: str, values: Sequence[Any]) -> list[Any]:
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # a folder of another user, too: the datastore says so
             return []
         with self._lock:
             try:

@@ -103,7 +103,7 @@ def test_a_pathspec_of_another_form(client, pathspec):
 def test_a_step_that_is_missing_is_a_key_error_with_the_nearest_name(write, client):
     write().whole()
     run = client.run("PetsFlow/latest")
-    with pytest.raises(KeyError, match="has no 'cuont'") as caught:
+    with pytest.raises(KeyError, match="has no step 'cuont'") as caught:
         run["cuont"]
     assert caught.value.hint == "did you mean 'count'?"
     assert isinstance(caught.value, NotFound)
