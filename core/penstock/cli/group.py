@@ -34,6 +34,7 @@ COMMANDS = {
     "runs": ("runs", "List runs."),
     "logs": ("logs", "Print the output of tasks."),
     "dump": ("dump", "Print or save artifacts."),
+    "tag": ("tag", "Show or change the tags of a run."),
     "plugins": ("plugins", "List plugins and backends, with their state."),
     "config": ("config", "Show the settings that hold, and where each comes from."),
     "doctor": ("doctor", "Find what would keep a run from working here."),
