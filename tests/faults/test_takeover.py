@@ -1,4 +1,5 @@
-"""A scheduler that slept while another took its run over writes no outcome; a cancelled one stops in good order."""
+"""Drivers that come after one another: one that slept while another took its run over writes no outcome, a cancelled one
+stops in good order, and a task that was at work when they died keeps all its attempts."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from penstock.running.plan import FREE_LOSSES
 from penstock.storage import keys, records
+from penstock.values import LOST, SUCCEEDED
 from penstock_local.file_datastore import FileDatastore
 
 LIMIT_S = 60.0
@@ -33,6 +37,52 @@ class SlowFlow(FlowSpec):
     def end(self):
         pass
 """
+
+
+TALKING = """
+import os, time
+from penstock import FlowSpec, step
+
+class TalkingFlow(FlowSpec):
+    @step
+    def start(self):
+        print("x" * 40_000, flush=True)
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_a_dead_driver_costs_a_task_none_of_its_free_losses(tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text(TALKING)
+    (tmp_path / ".penstock").mkdir()
+    flow = [sys.executable, "-m", "penstock"]
+    for number in range(FREE_LOSSES + 2):
+        if number == 0:
+            arguments = ["run", "talking.py", "--run-id-file=id"]
+        else:
+            arguments = ["continue", f"TalkingFlow/{(tmp_path / 'id').read_text()}"]
+        with subprocess.Popen([*flow, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as driver:
+            _until(lambda begun=f".penstock/logs/*/*/start/0/{number}.stdout": list(tmp_path.glob(begun)))
+            driver.kill()
+    (tmp_path / "go").touch()
+    run = (tmp_path / "id").read_text()
+    done = subprocess.run([*flow, "continue", f"TalkingFlow/{run}"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    store = FileDatastore(str(tmp_path / ".penstock"))
+    found = records.fold(records.read_records(store, records.list_records(store, "TalkingFlow", run)))
+    assert [one.outcome for one in found["start", "0"]] == [LOST] * (FREE_LOSSES + 2) + [SUCCEEDED]
+
+
+def _until(there: Callable[[], object]) -> None:
+    until = time.monotonic() + LIMIT_S
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def _begun(folder: Path) -> subprocess.Popen[str]:

@@ -340,7 +340,7 @@ class Driver:
         code = 128 + self._signals[0] if self._signals else EXIT_CODES.get(outcome, 1)
         result = RunResult(
             flow=flow, run=run, outcome=outcome, failed=scheduler.failed, counts=scheduler.counts,
-            reused=scheduler.reused, begun=scheduler.begun, wall_s=wall_s, file=self.declaration.file, exit_code=code,
+            reused=scheduler.reused, begun=scheduler.begun, wall_s=wall_s, file=header["file"], exit_code=code,
         )  # fmt: skip
         self.console.run_ended(result)
         return result

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.values import Record
 
 FREE_LOSSES = 3  # attempts of a task that the platform may lose before it counts as failed
+SUCCESSOR = "successor"  # writer of a record for an attempt whose driver died: a loss that nobody counts
 
 
 class Ready:
@@ -208,7 +209,7 @@ class Past:
         """Count one record that is no success."""
         self.total = max(self.total, record.attempt + 1)
         self.failed += record.outcome == FAILED
-        self.lost += record.outcome == LOST
+        self.lost += record.outcome == LOST and record.writer != SUCCESSOR
         self.handled |= record.handler
         self.raised = record.exception is not None
         self.reason = record.reason or (record.exception or {}).get("message", "")
@@ -217,7 +218,8 @@ class Past:
 def next_attempt(past: Past | None, policy: Policy) -> Attempt | None:
     """The attempt that a task gets after `past`, None when it has failed for good.
 
-    Failures count against `@retry`, losses against a budget of their own, cancelled attempts against neither. A body
+    Failures count against `@retry`, the platform's losses against a budget of their own; cancelled attempts, and those
+    that their driver took with it, against neither. A body
     that raised in its last attempt was seen by `@catch` already; one whose process died gets an attempt of the handler.
     """
     if past is None:

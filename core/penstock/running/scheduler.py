@@ -274,7 +274,7 @@ class Scheduler:
             running.look_at = time.monotonic()
             return
         if self._continues and jobs.executor.starts_once and self._has_printed(running):
-            self._give_up(running, LOST, "its scheduler died")  # its number can't stand for other output
+            self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)  # its number can't stand for other output
             return
         jobs.start(self._job(running, step, jobs.executor), adopt=self._continues and not jobs.executor.starts_once)
         pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
@@ -451,7 +451,7 @@ class Scheduler:
         except KeyMissing:
             return None
 
-    def _give_up(self, running: _Running, outcome: str, reason: str) -> None:
+    def _give_up(self, running: _Running, outcome: str, reason: str, writer: str = "driver") -> None:
         """Claim the attempt for nobody, then its record; whatever the second claim returns is the truth."""
         at = self._at(running)
         jobs = self.jobs[running.executor]
@@ -462,7 +462,7 @@ class Scheduler:
             outcome = CANCELLED
         record = Record(
             flow=self.flow, run=self.run_id, step=at[2], place=at[3], attempt=at[4], outcome=outcome, token=token,
-            writer="driver", reason=reason, started_s=time.time(), ended_s=time.time(), host=os.uname().nodename,
+            writer=writer, reason=reason, started_s=time.time(), ended_s=time.time(), host=os.uname().nodename,
             parents=running.ready.parents if len(running.ready.parents) == 1 else (),
             handler=running.attempt.handler is not None,
         )  # fmt: skip

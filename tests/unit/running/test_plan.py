@@ -12,6 +12,7 @@ from penstock.authoring.graph import Graph, Step
 from penstock.running.plan import (
     FREE_LOSSES,
     SETTLED,
+    SUCCESSOR,
     WAIT,
     WATCH,
     Past,
@@ -148,13 +149,13 @@ def _copy(step: Step) -> Step:
 # ---------------------------------------------------------------------------------------------- attempts
 
 
-def past(*outcomes: str, raised: bool = True, handler: bool = False) -> Past:
+def past(*outcomes: str, raised: bool = True, handler: bool = False, writer: str = "driver") -> Past:
     found = Past()
     for number, outcome in enumerate(outcomes):
         exception = {"message": "no"} if outcome == FAILED and raised else None
         record = Record(
             flow="F", run="r", step="s", place="0", attempt=number, outcome=outcome, token="t",
-            exception=exception, reason="" if raised else "killed", handler=handler,
+            exception=exception, reason="" if raised else "killed", handler=handler, writer=writer,
         )  # fmt: skip
         found.add(record)
     return found
@@ -171,6 +172,7 @@ def past(*outcomes: str, raised: bool = True, handler: bool = False) -> Past:
         (past(LOST), Policy(), 1, True, None),
         (past(*[LOST] * FREE_LOSSES), Policy(), 3, True, None),
         (past(*[LOST] * (FREE_LOSSES + 1)), Policy(), None, None, None),
+        (past(*[LOST] * (FREE_LOSSES + 1), writer=SUCCESSOR), Policy(), FREE_LOSSES + 1, True, None),
         (past(CANCELLED), Policy(), 1, True, None),
         (past(LOST, FAILED), Policy(1), 2, True, None),
         (past(FAILED), Policy(catches=True), None, None, None),
