@@ -229,8 +229,8 @@ class Record:
     """What became of one attempt: the truth that everything else is computed from. One object in the datastore.
 
     outcome: one of `OUTCOMES`. token: names the writer, so that a repeated put is recognised as one's own.
-    writer: `worker` (the attempt itself), `host` (its death was seen), `driver` (it was given up) or `successor` (its own
-    driver had died: no loss of the platform's).
+    writer: `worker` (the attempt itself), `host` (its death was seen), `driver` (it was given up) or `successor` (its
+    own driver had died: no loss of the platform's).
     started_s, ended_s: Unix time by the writer's clock. peak_bytes: largest resident memory. cpu_s: user + system.
     parents: keys of the records that the attempt read, in the order of `inputs`; empty where `inputs` holds a bundle.
     inputs: key of the bundle that a join read, or None.

@@ -1,5 +1,5 @@
-"""Drivers that come after one another: one that slept while another took its run over writes no outcome, a cancelled one
-stops in good order, and a task that was at work when they died keeps all its attempts."""
+"""Drivers that come after one another: one that slept while another took its run over writes no outcome, a cancelled
+one stops in good order, and a task that was at work when they died keeps all its attempts."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import socket
 import sys
 
 from penstock.errors import PenstockError
+from penstock.host.archived_code import keep_lines
 from penstock.host.declare import declare
 from penstock.host.flow_file import FlowFile
 from penstock.host.protocol import Link
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
     try:
         with SeedWatch() as watch:
             flow_class, graph = source.load()
+        keep_lines()
         source.flow = graph.name
         declaration = declare(flow_class, graph, before, source)
     except PenstockError as error:
@@ -50,7 +52,10 @@ def main(arguments: list[str]) -> int:
         return 1
     link.send({"event": "declared", **declaration.data()})
     c_library.outlive_parent()  # from here on the link's end is heard, and attempts are ended in good order
-    server = Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=link.send)
+    later = bool(declaration.later)
+    server = Server(
+        flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=link.send, imports_later=later
+    )
     serve(link, server)
     link.close()
     return 0

@@ -9,6 +9,7 @@ import sys
 from penstock.authoring import executor_decorators
 from penstock.authoring.graph import Graph
 from penstock.errors import FlowError, PenstockError
+from penstock.host import own_modules
 from penstock.nearest import nearest
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.authoring.flow import FlowSpec
+    from penstock.host.archived_code import ArchivedCode
     from penstock.host.flow_file import FlowFile
 
 
@@ -33,14 +35,14 @@ class Declaration:
     """What a flow file declares, as data that crosses processes.
 
     file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file
-    set, None for one that it removed; modules: files that it imported from its own folder; packages: versions of what
-    it imported; decorators: names that it imported of step decorators that plugins bring; doc: of the class; project:
-    of `@project`; alias, added: how the file was read (`FlowFile`).
+    set, None for one that it removed; modules: files that it imported from its own folder; later: those that its steps
+    will import; packages: versions of what it imported; decorators: names that it imported of step decorators that
+    plugins bring; doc: of the class; project: of `@project`; alias, added: how the file was read (`FlowFile`).
     """
 
     __slots__ = (
-        "added", "alias", "decorators", "doc", "environ", "file", "flow", "graph", "modules", "packages", "parameters",
-        "project",
+        "added", "alias", "decorators", "doc", "environ", "file", "flow", "graph", "later", "modules", "packages",
+        "parameters", "project",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +54,7 @@ class Declaration:
         parameters: list[dict[str, Any]],
         environ: dict[str, str | None],
         modules: list[str],
+        later: list[str],
         packages: dict[str, str] | None = None,
         decorators: list[str] | None = None,
         doc: str = "",
@@ -60,7 +63,8 @@ class Declaration:
         added: Iterable[str] = (),
     ) -> None:
         self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
-        self.environ, self.modules, self.packages, self.doc = environ, modules, packages or {}, doc
+        self.environ, self.modules, self.later = environ, modules, later
+        self.packages, self.doc = packages or {}, doc
         self.decorators = decorators or []
         self.project, self.alias, self.added = project, alias, list(added)
 
@@ -80,8 +84,10 @@ class Declaration:
         return cls(**{**data, "graph": Graph.of(data["graph"])})
 
 
-def import_flow(file: str, flow: str | None = None) -> type[FlowSpec]:
+def import_flow(file: str, flow: str | None = None, code: ArchivedCode | None = None) -> type[FlowSpec]:
     """Import the file as the module of its stem and return its flow; `flow` chooses among several.
+
+    code: where it is imported from in place of the disk.
 
     Raises FlowError with file:line for whatever goes wrong in it.
     """
@@ -94,17 +100,18 @@ def import_flow(file: str, flow: str | None = None) -> type[FlowSpec]:
             hint=f"mv {stem}.py {stem}_flow.py",
         )
     sys.path.insert(0, os.path.dirname(path))
-    module = _execute(path, stem)
+    module = _execute(path, stem, code)
     return _chosen(module, path, flow)
 
 
-def _execute(path: str, stem: str) -> ModuleType:
+def _execute(path: str, stem: str, code: ArchivedCode | None) -> ModuleType:
     import importlib.util
     from importlib.machinery import SourceFileLoader
 
     from penstock.authoring.flow import FlowSpec
 
-    spec = importlib.util.spec_from_file_location(stem, path, loader=SourceFileLoader(stem, path))
+    loader = SourceFileLoader(stem, path) if code is None else code.loader(stem, path)
+    spec = importlib.util.spec_from_file_location(stem, path, loader=loader)
     if spec is None or spec.loader is None:
         raise FlowError(f"{path} can't be read as Python", where=path)
     module = importlib.util.module_from_spec(spec)
@@ -244,13 +251,16 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], so
     changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
     changed.update({name: None for name in before if name not in after})
     project = flow_class._project
+    folder = os.path.dirname(source.path)
+    modules = own_modules.imported(folder)
     return Declaration(
         flow=graph.name,
         file=source.path,
         graph=graph,
         parameters=[parameter.data() for parameter in parameters],
         environ=changed,
-        modules=_modules_below(os.path.dirname(source.path)),
+        modules=modules,
+        later=own_modules.imported_later(folder, modules),
         packages=_packages(),
         decorators=executor_decorators.asked(),
         doc=(flow_class.__doc__ or "").strip(),
@@ -258,19 +268,6 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], so
         alias=source.alias,
         added=source.added,
     )
-
-
-def _modules_below(folder: str) -> list[str]:
-    """Files of imported modules that lie in the flow's folder, installed packages excluded."""
-    found = []
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.startswith(folder + os.sep):
-            continue
-        inside = file[len(folder) + 1 :].split(os.sep)
-        if "site-packages" not in inside and not any(part.startswith(".") for part in inside):
-            found.append(file)
-    return sorted(set(found))
 
 
 def _packages() -> dict[str, str]:

@@ -9,33 +9,51 @@ from penstock.host.declare import graph_of, import_flow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from penstock.authoring.flow import FlowSpec
     from penstock.authoring.graph import Graph
+    from penstock.host.archived_code import ArchivedCode
 
 
 class FlowFile:
     """path: as given, absolute in every other process; flow: which one, None for the only one; alias: a package that
-    the file imports and that penstock stands in for, empty for none; added: decorators of `--with`, as typed."""
+    the file imports and that penstock stands in for, empty for none; added: decorators of `--with`, as typed; archive:
+    `datastore` and `code` of the run whose archive it is imported from, None for the file as it stands.
 
-    __slots__ = ("added", "alias", "flow", "path")
+    code: what this process imports from, once such a file is loaded.
+    """
+
+    __slots__ = ("added", "alias", "archive", "code", "flow", "path")
 
     def __init__(
-        self, path: str, flow: str | None = None, *, alias: str = "", added: Iterable[str] = ()
+        self,
+        path: str,
+        flow: str | None = None,
+        *,
+        alias: str = "",
+        added: Iterable[str] = (),
+        archive: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.flow, self.alias = path, flow, alias
-        self.added = tuple(added)
+        self.added, self.archive = tuple(added), archive
+        self.code: ArchivedCode | None = None
+
+    def of_run(self, opened: Mapping[str, Any]) -> FlowFile:
+        """The same file as the run has it in its archive; opened: what hosts are told, with `code` if there is one."""
+        archive = {name: opened[name] for name in ("datastore", "code")} if "code" in opened else None
+        return FlowFile(self.path, self.flow, alias=self.alias, added=self.added, archive=archive)
 
     def text(self) -> str:
         """As a word of a command line."""
-        return json.dumps([os.path.abspath(self.path), self.flow, self.alias, self.added])
+        return json.dumps([os.path.abspath(self.path), self.flow, self.alias, self.added, self.archive])
 
     @classmethod
     def of(cls, text: str) -> FlowFile:
         """The inverse of `text`."""
-        path, flow, alias, added = json.loads(text)
-        return cls(path, flow, alias=alias, added=added)
+        path, flow, alias, added, archive = json.loads(text)
+        return cls(path, flow, alias=alias, added=added, archive=archive)
 
     def load(self) -> tuple[type[FlowSpec], Graph]:
         """Import it, add decorators, read its graph. Raises FlowError with file:line, UsageError for a decorator."""
@@ -45,6 +63,10 @@ class FlowFile:
             stand_in_for(self.alias)
         from penstock.authoring.additions import add
 
-        flow_class = import_flow(self.path, self.flow)
+        if self.archive is not None:
+            from penstock.host.archived_code import ArchivedCode
+
+            self.code = ArchivedCode.fetched(self.archive, self.path).install()
+        flow_class = import_flow(self.path, self.flow, self.code)
         add(flow_class, self.added, os.environ)
         return flow_class, graph_of(flow_class)

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Job
     from penstock.contracts.logsink import LogSink
+    from penstock.host.archived_code import ArchivedCode
 
 
 class InlineHosts(Hosts):
-    """Runs an attempt when its events are asked for, so that `start` returns at once like any other."""
+    """Runs an attempt when its events are asked for, so that `start` returns at once like any other.
+
+    code: what this process imports from until the hosts are closed.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,9 @@ class InlineHosts(Hosts):
         graph: Graph,
         datastore: Datastore,
         opened: Mapping[str, Any],
+        code: ArchivedCode | None = None,
     ) -> None:
+        self._code = code
         self._world = World(flow_class=flow_class, graph=graph, datastore=datastore, opened=opened)
         self._opened = opened
         self._waiting: list[Job] = []
@@ -74,7 +80,9 @@ class InlineHosts(Hosts):
         self._events += [HostEvent(kind="ended", name=job.name, exit_code=1) for job in gone]
 
     def close(self) -> None:
-        """Close the log sink."""
+        """Close the log sink, and import from disk again."""
+        if self._code is not None:
+            self._code.uninstall()
         if self._sink is not None:
             self._sink.close()
 

@@ -37,7 +37,7 @@ class HostPool(Hosts):
         note: Callable[[str], None],
         wake: Wake,
     ) -> None:
-        self._source = declaration.source()
+        self._source = declaration.source().of_run(opened)
         self._opened, self._lock_fd, self._show, self._note = opened, lock_fd, show, note
         self._hosts: dict[tuple[tuple[str, str], ...], HostProcess] = {}
         self._where: dict[str, HostProcess] = {}

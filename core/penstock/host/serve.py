@@ -64,7 +64,11 @@ class Child:
 
 
 class Server:
-    """Serves attempts of one flow. tell: how events reach whoever drives it, `(header, payload)`."""
+    """Serves attempts of one flow.
+
+    tell: how events reach whoever drives it, `(header, payload)`; imports_later: steps import modules of the flow's
+    own, which then come from the run's archive.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,9 @@ class Server:
         source: FlowFile,
         seeded: set[str],
         tell: Callable[[dict[str, Any], bytes], object],
+        imports_later: bool = False,
     ) -> None:
+        self._imports_later = imports_later
         self.flow_class, self.graph, self.source, self.seeded = flow_class, graph, source, seeded
         self.lock_fds: list[int] = []  # of the run, held as long as this process or one of its forks lives
         self.tell = tell
@@ -96,6 +102,11 @@ class Server:
         self._opened = opened
         datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
         self.world = World(flow_class=self.flow_class, graph=self.graph, datastore=datastore, opened=opened)
+        self.source = self.source.of_run(opened)
+        if self._imports_later and "code" in opened:
+            from penstock.host.archived_code import ArchivedCode
+
+            ArchivedCode.of(datastore, opened["code"], self.source.path).install()
         reason = self._probe()
         self._forks = not reason
         if self._forks:

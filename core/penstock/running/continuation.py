@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -19,12 +20,13 @@ from penstock.values import Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
     from penstock.running.driver import Console, RunResult
+    from penstock.running.launch import Opened
 
 
 def read_header(datastore: Datastore, flow: str, run: str) -> dict[str, Any]:
@@ -53,11 +55,7 @@ def continue_run(
     except UsageError:
         own.release()
         raise
-    folder = archive.private_folder(archive.get(datastore, header["code"]), "penstock-continue-")
     try:
-        file = os.path.join(folder, os.path.basename(header["file"]))
-        if _differs(file, header["file"]):
-            console.note(f"{header['file']} has changed since; the run goes on with the code that it began with")
         wishes = Wishes(
             tags=header["tags"],
             max_workers=max_workers or header["max_workers"],
@@ -65,10 +63,7 @@ def continue_run(
             on_failure=header["on_failure"],
             executor_for={step: (name, options) for step, (name, options) in header["executor_for"].items()},
         )
-        read = FlowFile(
-            file, flow, alias=header.get("alias", ""), added=header.get("added", ())
-        )
-        with declare(read) as opened:
+        with _declared(home, header, console) as opened:
             steps = step_plans(opened.declaration.graph, home, wishes.executor_for)
             driver = Driver(home, opened.declaration, steps, wishes, console)
             known, past = known_of(records_of(datastore, flow, run))
@@ -76,7 +71,6 @@ def continue_run(
             return driver.drive(own, header, opened.host, known=known, past=past, continues=True)
     finally:
         own.release()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_ended(datastore: Datastore, header: Mapping[str, Any]) -> None:
@@ -89,10 +83,37 @@ def _refuse_ended(datastore: Datastore, header: Mapping[str, Any]) -> None:
         )
 
 
-def _differs(archived: str, file: str) -> bool:
+@contextlib.contextmanager
+def _declared(home: Home, header: Mapping[str, Any], console: Console) -> Iterator[Opened]:
+    """The run's own code, in a host: under the paths that it had; in a private folder where theirs is no more."""
+    file, data = header["file"], archive.get(home.datastore, header["code"])
+    read = FlowFile(file, header["flow"], alias=header.get("alias", ""), added=header.get("added", ()))
+    if os.path.isdir(os.path.dirname(file)):
+        for changed in _changed(archive.files(data), file):
+            console.note(f"{changed} has changed since; the run goes on with the code that it began with")
+        target, options = home.target("datastore")
+        opened = {"datastore": {"target": target, "options": options}, "code": header["code"]}
+        with declare(read.of_run(opened)) as found:
+            yield found
+        return
+    folder = archive.private_folder(data, "penstock-continue-")
+    read.path = os.path.join(folder, os.path.basename(file))
     try:
-        with open(archived, "rb") as one, open(file, "rb") as other:
-            return one.read() != other.read()
-    except OSError:
-        return True
+        with declare(read) as found:
+            yield found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
+
+def _changed(archived: Mapping[str, bytes], file: str) -> Iterator[str]:
+    """Files beside the flow file that are no longer what the archive has."""
+    folder = os.path.dirname(file)
+    for inside, content in archived.items():
+        path = os.path.join(folder, inside)
+        try:
+            with open(path, "rb") as there:
+                same = there.read() == content
+        except OSError:
+            same = False
+        if not same:
+            yield path

@@ -126,7 +126,7 @@ class Driver:
         files = (
             archive.code_elsewhere(declaration.file, suffixes)
             if elsewhere
-            else archive.code_here(declaration.file, declaration.modules)
+            else archive.code_here(declaration.file, [*declaration.modules, *declaration.later])
         )
         user = user_name()
         namespace = f"user:{user}" if self.wishes.namespace is None else self.wishes.namespace or None
@@ -193,7 +193,7 @@ class Driver:
         opened = self._opened(header)
         names = {step.executor for step in self.steps.values()}
         wake = Wake()
-        hosts = self._hosts(names, host, opened, own, wake)
+        hosts = self._hosts(names, host, {**opened, "code": header["code"]}, own, wake)
         info = RunInfo(flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note)
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
@@ -270,8 +270,12 @@ class Driver:
         if any(self.home.executor_class(name).in_process for name in names):
             from penstock.host.inline import InlineHosts
 
-            flow_class, graph = self.declaration.source().load()
-            return InlineHosts(flow_class=flow_class, graph=graph, datastore=self.home.datastore, opened=opened)
+            source = self.declaration.source().of_run(opened)
+            flow_class, graph = source.load()
+            datastore = self.home.datastore
+            return InlineHosts(
+                flow_class=flow_class, graph=graph, datastore=datastore, opened=opened, code=source.code
+            )
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
 
     def _show(self, name: str, stream: str, data: bytes) -> None:

@@ -114,9 +114,9 @@ class Opened:
             own.release()
 
 
-def declare(source: FlowFile, *, environment: Mapping[str, str] | None = None) -> Opened:
+def declare(source: FlowFile) -> Opened:
     """Import a flow file in a host. Raises FlowError with file:line for whatever is wrong with it."""
-    return Opened(Opening(source, environment))
+    return Opened(Opening(source))
 
 
 def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:

@@ -9,8 +9,6 @@ from penstock.running.git_facts import GitFacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from penstock.host.flow_file import FlowFile
 
 
@@ -20,9 +18,9 @@ class Opening:
     Raises FlowError when there is no such file.
     """
 
-    def __init__(self, source: FlowFile, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, source: FlowFile) -> None:
         self.source = source
-        self.host = declared(source, environment)
+        self.host = declared(source)
         self.git = GitFacts(os.path.dirname(os.path.abspath(source.path)))
 
     def close(self) -> None:

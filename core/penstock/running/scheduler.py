@@ -274,7 +274,8 @@ class Scheduler:
             running.look_at = time.monotonic()
             return
         if self._continues and jobs.executor.starts_once and self._has_printed(running):
-            self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)  # its number can't stand for other output
+            # Its number can't stand for other output.
+            self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)
             return
         jobs.start(self._job(running, step, jobs.executor), adopt=self._continues and not jobs.executor.starts_once)
         pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)

@@ -62,24 +62,32 @@ def get(datastore: Datastore, name: str) -> bytes:
     return data
 
 
-def unpack(data: bytes, folder: str) -> None:
-    """Write the files of an archive below `folder`. Raises ChunkDamaged for a name that leads outside."""
+def files(data: bytes) -> dict[str, bytes]:
+    """The files of an archive, name inside -> content. Raises ChunkDamaged for a name that leads outside."""
+    found = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist():
             parts = member.filename.split("/")
             if member.filename.startswith("/") or ".." in parts or "" in parts or "\\" in member.filename:
                 raise ChunkDamaged(f"the code archive holds an odd name: {member.filename!r}")
-            path = os.path.join(folder, *parts)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as file:
-                file.write(archive.read(member))
+            found[member.filename] = archive.read(member)
+    return found
+
+
+def unpack(data: bytes, folder: str) -> None:
+    """Write the files of an archive below `folder`. Raises ChunkDamaged for a name that leads outside."""
+    for inside, content in files(data).items():
+        path = os.path.join(folder, *inside.split("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
 
 
 # -------------------------------------------------------------------------------------- what goes into one
 
 
 def code_here(file: str, modules: Iterable[str]) -> dict[str, str]:
-    """Files of a run whose jobs are on this machine: the flow file and what it imported from its folder."""
+    """Files of a run whose jobs are on this machine: the flow file and what it imports from its folder."""
     folder = os.path.dirname(file)
     return {os.path.relpath(path, folder).replace(os.sep, "/"): path for path in {file, *modules}}
 
