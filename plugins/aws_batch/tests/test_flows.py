@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.testing import FlowSuite, HttpStoreServer
+from penstock.testing import FlowSuite
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+from plugins.s3_store.tests import servers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+ROLE = "arn:aws:iam::123456789012:role/penstock-job"
 
-class TestOnBatch(FlowSuite):
+
+class TestOnBatchAndS3(FlowSuite):
+    """Jobs reach the bucket as their role, whose keys they get from the agent of their instance."""
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def services(cls, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        with Endpoint(Switches(second_s=0.05)) as endpoint, HttpStoreServer() as store:
+        server = servers.ministack(tmp_path_factory.mktemp("ministack"))
+        keys = (server.key, server.secret)
+        with Endpoint(Switches(second_s=0.05, launcher_credentials=keys, job_credentials=(*keys, ""))) as endpoint:
             cls.endpoint = endpoint
             cls.variables = endpoint.environment()
             cls.options = (
                 "--executor=aws-batch", f"--aws-batch-queue={endpoint.queue}", f"--aws-batch-image={image}",
-                "--aws-batch-poll-s=0.1", "--aws-batch-default-memory=512",
+                "--aws-batch-poll-s=0.1", "--aws-batch-default-memory=512", f"--aws-batch-iam-role={ROLE}",
                 f"--aws-batch-host-volumes={tmp_path_factory.getbasetemp()}",
-                "--datastore=penstock.testing.http_store:HttpDatastore", f"--datastore-url={store.url}",
+                f"--datastore=s3://{server.bucket()}/flows", f"--s3-endpoint={server.endpoint}",
             )  # fmt: skip
             yield
+        server.stop()
 
     def environment(self) -> Mapping[str, str]:
         return {**super().environment(), **self.variables}

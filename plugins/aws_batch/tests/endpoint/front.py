@@ -16,7 +16,7 @@ from botocore.validate import ParamValidator
 from plugins.aws_batch.tests.endpoint import others
 from plugins.aws_batch.tests.endpoint.batch import Batch, Refused
 from plugins.aws_batch.tests.endpoint.jobs import ACCOUNT, ARN, REGION
-from plugins.aws_batch.tests.endpoint.policies import LAUNCHER_KEY, Denied, Gate
+from plugins.aws_batch.tests.endpoint.policies import Denied, Gate
 from plugins.aws_batch.tests.endpoint.switches import Switches
 
 QUEUE = "penstock"
@@ -31,7 +31,7 @@ class Endpoint:
     def __init__(self, switches: Switches | None = None, *, queue: str = QUEUE, port: int = 0) -> None:
         self.switches = switches or Switches()
         self.queue = queue
-        self.gate = Gate()
+        self.gate = Gate(self.switches.launcher_credentials[0])
         self.roles = {"penstock-job": "ecs-tasks.amazonaws.com", "penstock-execution": "ecs-tasks.amazonaws.com"}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._server.daemon_threads = True
@@ -62,8 +62,9 @@ class Endpoint:
     def environment(self) -> dict[str, str]:
         """Variables with which the AWS SDK of any process comes here, as the launcher."""
         urls = {f"AWS_ENDPOINT_URL_{name}": self.url for name in ("BATCH", "CLOUDWATCH_LOGS", "STS", "IAM")}
+        key, secret = self.switches.launcher_credentials
         return {
-            **urls, "AWS_ACCESS_KEY_ID": LAUNCHER_KEY, "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": REGION,
+            **urls, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
         }  # fmt: skip
 

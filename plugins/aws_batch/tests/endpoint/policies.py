@@ -10,8 +10,6 @@ from typing import Any
 
 from plugins.aws_batch.tests.endpoint.jobs import ACCOUNT
 
-LAUNCHER_KEY = "AKIALAUNCHER"
-
 
 class Denied(Exception):
     """AWS's sentence on it."""
@@ -20,9 +18,9 @@ class Denied(Exception):
 class Gate:
     """Lets calls in, and counts them by action. policies: see `Switches`."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher_key: str) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()  # (principal, action)
-        self.keys = {LAUNCHER_KEY: "launcher"}
+        self.keys = {launcher_key: "launcher"}
 
     def principal(self, authorization: str) -> str:
         """Whose key signed the request. Raises Denied for one that nobody has."""

@@ -18,7 +18,8 @@ class Switches:
     calls_a_second: for each action; None for no limit.
     payload_bytes, overrides_bytes, describe_ids, timeout_at_least_s, grace_s: as documented.
     policies: principal (`launcher` or a role's name) -> IAM policy documents; None lets everybody do everything.
-    job_credentials: access key, secret key and token that a job gets for its role.
+    launcher_credentials, job_credentials: access key and secret key of who submits; those and the token that a job gets
+    for its role. Only the keys are looked at here; where jobs go on to another service, they are its to check.
     network: of the containers.
     """
 
@@ -37,5 +38,6 @@ class Switches:
     timeout_at_least_s: int = 60
     grace_s: float = 30.0
     policies: dict[str, list[dict[str, Any]]] | None = None
+    launcher_credentials: tuple[str, str] = ("AKIALAUNCHER", "secret")
     job_credentials: tuple[str, str, str] = ("ASIAJOB", "job-secret", "job-token")
     network: str = "host"
