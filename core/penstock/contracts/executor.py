@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from penstock.contracts.reach import Reach
+from penstock.errors import BackendUnavailable, PenstockError
 from penstock.values import Resources
 
 TYPE_CHECKING = False
@@ -126,6 +127,21 @@ class Executor(ABC):
 
         A job of this name that the platform already has is not started again; its handle is returned.
         """
+
+    def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
+        """Start several jobs: the handle of each, or why it has none, in the order given.
+
+        By default one after another; override where a platform takes several at once.
+        """
+        answers: list[str | PenstockError] = []
+        for job in jobs:
+            try:
+                answers.append(self.submit(job))
+            except BackendUnavailable as error:
+                return answers + [error] * (len(jobs) - len(answers))
+            except PenstockError as error:
+                answers.append(error)
+        return answers
 
     @abstractmethod
     def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:

@@ -20,7 +20,7 @@ from penstock.errors import BackendUnavailable, PenstockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from penstock.contracts.executor import Executor, Job
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+JOBS_AT_ONCE = 100  # handed over by one call
 UNAVAILABLE_WAIT_S = 5.0  # before a platform that can't be asked is asked again
 TAIL_BYTES = 4096  # of what the platform itself kept of a job's output
 _CLOSE_WAIT_S = 10.0
@@ -71,24 +72,36 @@ class _Known:
         self._silent = False
 
     def submit(self) -> list[JobEvent]:
-        """Hand over what waits; stops at the first sign that the platform can't be asked now."""
+        """Hand over what waits, up to `JOBS_AT_ONCE` together; what the platform can't be asked now waits on."""
+        if not self.is_ready:
+            return []
         found: list[JobEvent] = []
-        while self.waiting and time.monotonic() >= self._not_before:
-            job, adopt = self.waiting[0]
-            try:
-                handle = self._adopted(job.name) if adopt else None
-                handle = self.executor.submit(job) if handle is None else handle
-            except BackendUnavailable as error:
-                return found + self._unavailable(error)
-            except PenstockError as error:
-                found.append(JobEvent(REJECTED, job.name, text=str(error)))
+        some = [self.waiting.popleft() for _ in range(min(len(self.waiting), JOBS_AT_ONCE))]
+        answers: Sequence[str | PenstockError]
+        try:
+            adopted = self._adopted([job.name for job, adopt in some if adopt])
+            answers = self.executor.submit_many([job for job, _ in some if job.name not in adopted])
+        except BackendUnavailable as error:
+            adopted, answers = {}, [error] * len(some)
+        self.handles.update((handle, name) for name, handle in adopted.items())
+        left, trouble = [one for one in some if one[0].name not in adopted], None
+        for (job, adopt), answer in reversed(list(zip(left, answers, strict=True))):
+            if isinstance(answer, str):
+                self.handles[answer] = job.name
+            elif isinstance(answer, BackendUnavailable):
+                self.waiting.appendleft((job, adopt))
+                trouble = answer
             else:
-                self.handles[handle] = job.name
-            self.waiting.popleft()
-        return found
+                found.append(JobEvent(REJECTED, job.name, text=str(answer)))
+        return found + self._unavailable(trouble) if trouble is not None else found
 
-    def _adopted(self, name: str) -> str | None:
-        return self.executor.adopt([name]).get(name)
+    @property
+    def is_ready(self) -> bool:
+        """Whether jobs wait, and the platform may be asked."""
+        return bool(self.waiting) and time.monotonic() >= self._not_before
+
+    def _adopted(self, names: Sequence[str]) -> Mapping[str, str]:
+        return self.executor.adopt(names) if names else {}
 
     def poll(self, timeout_s: float) -> list[JobEvent]:
         """Ask for all that run; jobs that have ended are not asked for again."""
@@ -237,12 +250,15 @@ class JobsElsewhere:
         while True:
             left_s = until - time.monotonic()
             try:
-                wish, what = self._wishes.get(timeout=max(0.0, left_s) if self._known.at_work else None)
+                wish, what = self._wishes.get(timeout=self._patience_s(left_s))
             except queue.Empty:
-                break
-            if wish == "close":
-                return False
-            self._heed(wish, what)
+                if not self._known.is_ready:
+                    break
+                self._say(self._known.submit())  # what has come together goes together
+            else:
+                if wish == "close":
+                    return False
+                self._heed(wish, what)
             if left_s <= 0:
                 break
         self._say(self._known.submit())
@@ -250,10 +266,15 @@ class JobsElsewhere:
             self._say(self._known.poll(0.0))
         return True
 
+    def _patience_s(self, left_s: float) -> float | None:
+        """How long to wait for a wish: not at all while jobs can be handed over, for ever while there is nothing."""
+        if self._known.is_ready:
+            return 0.0
+        return max(0.0, left_s) if self._known.at_work else None
+
     def _heed(self, wish: str, what: Any) -> None:
         if wish == "start":
             self._known.waiting.append(what)
-            self._say(self._known.submit())
         elif wish == "cancel":
             self._say(self._known.cancel(what))
         else:

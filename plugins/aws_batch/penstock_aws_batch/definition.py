@@ -120,7 +120,7 @@ def _container(
         "image": image,
         "command": ["true"],  # each submission has its own
         "resourceRequirements": needs.requirements(),
-        "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
+        "environment": [{"name": name, "value": value} for name, value in sorted(variables.items()) if value],
         "linuxParameters": linux,
     }
     if options.iam_role:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendMisconfigured, JobRejected
+from penstock.errors import BackendMisconfigured, JobRejected, PenstockError
 from penstock_aws_batch import log_stream, reasons
 from penstock_aws_batch.definition import definition
 from penstock_aws_batch.plugin import BatchOptions
@@ -17,12 +19,13 @@ from penstock_aws_batch.submission import submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from penstock.contracts.executor import Job, RunInfo
 
 IDS_A_CALL = 100  # AWS's limit for DescribeJobs
+CALLERS = 8  # threads that submit and terminate
 CALLS_A_POLL = 10  # so that ten thousand jobs are asked for in turns, and one look never takes long
 LOOKS_AFTER_A_LOST_ANSWER = 3
 LOOKS_TO_ADOPT = 2
@@ -52,6 +55,7 @@ class BatchExecutor(Executor):
         self._doubtful: set[str] = set()  # names whose submission was not answered
         self._last: Mapping[str, JobStatus] = {}
         self._turn = 0
+        self._callers: ThreadPoolExecutor | None = None
         self._told: set[str] = set()
         self._idle_since: float | None = None
 
@@ -67,8 +71,38 @@ class BatchExecutor(Executor):
 
         AWS Batch takes any number of jobs of one name. Those of a dead scheduler are found by `adopt`.
         """
-        if job.name in self._handles:
-            return self._handles[job.name]
+        (answer,) = self.submit_many([job])
+        if isinstance(answer, PenstockError):
+            raise answer
+        return answer
+
+    def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
+        """As many at once as there are `CALLERS`: AWS takes its time for each, and allows 50 a second."""
+        answers: dict[str, str | PenstockError] = {}
+        prepared = []
+        for job in jobs:
+            try:
+                if job.name not in self._handles:
+                    prepared.append((job.name, *self._prepared(job)))
+            except PenstockError as error:
+                answers[job.name] = error
+        for (name, *_), answer in zip(prepared, self._each(self._answer, prepared), strict=True):
+            answers[name] = answer
+            if isinstance(answer, str):
+                self._born[answer] = time.monotonic()
+                self._handles[name] = answer
+        return [answers.get(job.name) or self._handles[job.name] for job in jobs]
+
+    def _each(self, do: Callable[[Any], Any], them: Sequence[Any]) -> Iterable[Any]:
+        """Do it to each, by several threads where it is several."""
+        if len(them) < 2:
+            return list(map(do, them))
+        if self._callers is None:
+            self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="aws batch")
+        return self._callers.map(do, them)
+
+    def _prepared(self, job: Job) -> tuple[dict[str, Any], BatchOptions]:
+        """The request, and the options of the job."""
         if not job.command:
             raise JobRejected(f"{job.name} has no command")
         if job.secrets:
@@ -77,11 +111,14 @@ class BatchExecutor(Executor):
                 hint="--aws-batch-iam-role=...   # a role that reaches the datastore",
             )
         options = BatchOptions(**{**self._given, **job.options})
-        request = submission(job, options, self._definition(job, options), self._tags())
-        handle = self._submitted(request, options)
-        self._born[handle] = time.monotonic()
-        self._handles[job.name] = handle
-        return handle
+        return submission(job, options, self._definition(job, options), self._tags()), options
+
+    def _answer(self, prepared: tuple[str, Mapping[str, Any], BatchOptions]) -> str | PenstockError:
+        _, request, options = prepared
+        try:
+            return self._submitted(request, options)
+        except PenstockError as error:
+            return error
 
     def _submitted(self, request: Mapping[str, Any], options: BatchOptions) -> str:
         name = request["jobName"]
@@ -223,11 +260,12 @@ class BatchExecutor(Executor):
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """TerminateJob: a job that runs gets SIGTERM and 30 s, one that waits never starts."""
-        for job_id in job_ids:
-            try:
-                self._service.call("batch", "terminate_job", jobId=job_id, reason="cancelled by penstock")
-            except Refused:
-                continue  # it does not know the job
+        for _ in self._each(self._terminate, job_ids):
+            pass
+
+    def _terminate(self, job_id: str) -> None:
+        with contextlib.suppress(Refused):  # it does not know the job
+            self._service.call("batch", "terminate_job", jobId=job_id, reason="cancelled by penstock")
 
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
         """ListJobs by name; of many names, by their common beginning. What a dying scheduler submitted last may be
@@ -268,6 +306,9 @@ class BatchExecutor(Executor):
 
     def close(self) -> None:
         """Close connections."""
+        if self._callers is not None:
+            self._callers.shutdown()
+            self._callers = None
         self._service.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ _LONGEST_S = 10.0
 
 
 class Pace:
-    """Calls a second: halved by a refusal, raised a little by every call that went well.
+    """Calls a second: halved by a refusal, raised a little by every call that went well. For any number of threads.
 
     clock, sleep: of the process; a test gives its own.
     """
@@ -28,22 +29,27 @@ class Pace:
         self._clock, self._sleep = clock, sleep
         self._next = 0.0
         self._refused = 0
+        self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Wait for one's turn."""
-        now = self._clock()
-        if self._next > now:
-            self._sleep(self._next - now)
-        self._next = max(now, self._next) + 1.0 / self.rate
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._next)
+            self._next = turn + 1.0 / self.rate
+        if turn > now:
+            self._sleep(turn - now)
 
     def went_well(self) -> None:
         """A call was answered."""
-        self._refused = 0
-        self.rate = min(FASTEST, self.rate + _GAIN)
+        with self._lock:
+            self._refused = 0
+            self.rate = min(FASTEST, self.rate + _GAIN)
 
     def refused(self) -> None:
         """A call came too soon: wait twice as long as last time, and a random part of it less."""
-        self._refused += 1
-        self.rate = max(SLOWEST, self.rate / 2)
-        wait_s = min(_LONGEST_S, 0.1 * 2**self._refused) * random.uniform(0.5, 1.0)
-        self._next = max(self._next, self._clock() + wait_s)
+        with self._lock:
+            self._refused += 1
+            self.rate = max(SLOWEST, self.rate / 2)
+            wait_s = min(_LONGEST_S, 0.1 * 2**self._refused) * random.uniform(0.5, 1.0)
+            self._next = max(self._next, self._clock() + wait_s)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from penstock.errors import BackendMisconfigured, BackendUnavailable
@@ -42,13 +43,17 @@ class Refused(Exception):
 
 
 class Service:
-    """The AWS account, made when it is first called. region, profile: None for the SDK's own choice."""
+    """The AWS account, for any number of threads, made when it is first called.
+
+    region, profile: None for the SDK's own choice.
+    """
 
     def __init__(self, region: str | None, profile: str | None) -> None:
         self._region, self._profile = region, profile
         self._clients: dict[str, Any] = {}
         self._paces: dict[str, Pace] = {}
         self._renewed = False
+        self._lock = threading.Lock()
 
     def call(self, service: str, action: str, *, changes: bool = False, **request: Any) -> dict[str, Any]:
         """One action (`describe_jobs`), with its answer.
@@ -77,14 +82,15 @@ class Service:
                 raise BackendUnavailable(f"AWS does not let us, or does not answer: {trouble}")
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            import boto3
-            from botocore.config import Config
+        with self._lock:
+            if service not in self._clients:
+                import boto3
+                from botocore.config import Config
 
-            session = boto3.session.Session(profile_name=self._profile, region_name=self._region)
-            once = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
-            self._clients[service] = session.client(service, config=once)
-        return self._clients[service]
+                session = boto3.session.Session(profile_name=self._profile, region_name=self._region)
+                once = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
+                self._clients[service] = session.client(service, config=once)
+            return self._clients[service]
 
     def _refused(self, error: Any, action: str, changes: bool, pace: Pace) -> str:
         """An error answer: what may pass if it is asked again, as text; all else is raised."""
@@ -148,6 +154,7 @@ class Service:
 
     def close(self) -> None:
         """Close connections. May be called twice."""
-        for client in self._clients.values():
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()
-        self._clients.clear()

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from penstock_aws_batch.plugin import BatchOptions
 
 OVERRIDES_BYTES = 8192  # AWS's limit on containerOverrides
+# AWS Batch leaves out variables that are empty: sets them, then becomes the command itself
+_EMPTY = "import os,sys;os.environ.update(dict.fromkeys(sys.argv[1].split(','),''));os.execvp(sys.argv[2],sys.argv[2:])"
 SHORTEST_S = 60  # AWS's least attemptDurationSeconds
 
 
 def submission(job: Job, options: BatchOptions, definition: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """The request. definition: ARN. Raises JobRejected for a command that is too long for AWS Batch."""
-    overrides = {"command": [options.executable if word == "python3" else word for word in job.command[:1]]}
-    overrides["command"] += job.command[1:]
+    overrides = {"command": _command(job, options.executable)}
     size = len(json.dumps(overrides, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     if size > OVERRIDES_BYTES:
         raise JobRejected(
@@ -45,6 +46,12 @@ def submission(job: Job, options: BatchOptions, definition: str, tags: Mapping[s
     if options.scheduling_priority is not None:
         request["schedulingPriorityOverride"] = options.scheduling_priority
     return request
+
+
+def _command(job: Job, executable: str) -> list[str]:
+    command = [executable if word == "python3" else word for word in job.command[:1]] + list(job.command[1:])
+    empty = sorted(name for name, value in job.environment.items() if not value)
+    return [executable, "-c", _EMPTY, ",".join(empty), *command] if empty else command
 
 
 def _tag(value: str) -> str:

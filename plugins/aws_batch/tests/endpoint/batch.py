@@ -89,6 +89,8 @@ class Batch:
             raise Refused(f"Job definition name {name} is not valid")
         for container in self._containers_of(request):
             self._check_container(container, request.get("platformCapabilities", ["EC2"]))
+            if "environment" in container:  # empty ones are left out, without a word
+                container["environment"] = [one for one in container["environment"] if one.get("value")]
         self._check_timeout(request)
         with self._lock:
             revisions = self.definitions.setdefault(name, [])
