@@ -167,6 +167,8 @@ class Driver:
         flow, run = header["flow"], header["run"]
         tags.add_tags(self.home.datastore, flow, run, header["tags"])
         self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
+        if not self.home.datastore.exclusive_put:
+            self.console.note("this store can't put exclusively: while the run goes on, nobody else may drive it")
 
     def _enter(self, header: Mapping[str, Any]) -> None:
         """Into the catalogue, which decides nothing and therefore waits until the first attempt is on its way."""

@@ -13,6 +13,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from urllib.parse import urlencode
 
 from penstock_s3_store.signing import Credentials
@@ -81,7 +82,7 @@ def of_instance(_: str) -> Credentials | None:
         head = {"X-aws-ec2-metadata-token": _ask(f"{base}/latest/api/token", asked, method="PUT", tries=1)}
         role = _ask(base + _ROLES, head).split()[0]
         return _of_json(_ask(base + _ROLES + role, head))
-    except (OSError, IndexError):
+    except (OSError, HTTPException, IndexError):
         return None
 
 
@@ -115,7 +116,7 @@ def _ask(
             request = urllib.request.Request(url, data, dict(headers), method=method)
             with opener.open(request, timeout=2 + number) as answer:
                 return str(answer.read().decode())
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
             if refused or number == tries - 1:
                 raise

@@ -63,12 +63,12 @@ class Refusal:
             )
         if self.code == "SignatureDoesNotMatch":
             return BackendMisconfigured(
-                f"{where}: the secret key does not belong to the access key {_masked(key)}",
+                f"{where}: the secret key does not belong to the access key {masked(key)}",
                 hint="aws configure   # or set AWS_SECRET_ACCESS_KEY again",
             )
         if self.code in _UNKNOWN_KEY:
             return BackendMisconfigured(
-                f"{where} does not know the access key {_masked(key)}",
+                f"{where} does not know the access key {masked(key)}",
                 hint="aws sts get-caller-identity   # shows whose it is; --s3-endpoint and --s3-profile choose",
             )
         if self.code in OLD_CREDENTIALS:
@@ -91,7 +91,7 @@ class Refusal:
 
     def _forbidden(self, location: Location, kind: str, name: str, key: str) -> BackendError:
         told = _WHO.search(self.message)
-        who, action = told.groups() if told else (f"the access key {_masked(key)}", ACTIONS[kind])
+        who, action = told.groups() if told else (f"the access key {masked(key)}", ACTIONS[kind])
         on = location.bucket if action == "s3:ListBucket" else f"{location.bucket}/{name}"
         said = "" if told or not self.message else f" ({self.code}: {self.message})"
         return BackendMisconfigured(
@@ -100,6 +100,6 @@ class Refusal:
         )
 
 
-def _masked(key: str) -> str:
+def masked(key: str) -> str:
     """Enough of an access key to recognise it."""
     return key if len(key) <= 8 else f"{key[:4]}...{key[-4:]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from penstock.errors import BackendMisconfigured, BackendUnavailable
@@ -88,7 +89,7 @@ class Identity:
     def _of_machine(self) -> Credentials | None:
         try:
             return ambient.ambient(self.region or "us-east-1")
-        except OSError as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise BackendUnavailable(f"the credentials of this machine can't be had: {error}") from error
 
     def _of_files(self, *, anew: bool) -> Credentials | None:

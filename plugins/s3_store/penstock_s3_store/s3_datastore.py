@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from penstock.contracts.datastore import Bytes
+    from penstock.contracts.finding import Finding
     from penstock_s3_store.client import Reply
 
 WIDTH = 8  # requests at once: one connection of S3 gives some 90 MB/s
@@ -67,15 +68,16 @@ class S3Datastore(Datastore):
         requester_pays: bool = False,
         exclusive: bool | None = None,
     ) -> None:
-        self._identity = Identity(profile, role)
-        self.location = Location(url, endpoint or self._identity.endpoint, path_style)
+        self.identity = Identity(profile, role)
+        self._said_region = region
+        self.location = Location(url, endpoint or self.identity.endpoint, path_style)
         self._kept = {"path_style": path_style, "profile": profile, "role": role, "sse": sse, "kms_key": kms_key,
                       "requester_pays": requester_pays}  # fmt: skip
         self._exclusive = True if self.location.is_aws else exclusive
         self._completes_exclusively: bool | None = True if self.location.is_aws else None
         self._writing = _encryption(sse, kms_key)
         self._always = {"x-amz-request-payer": "requester"} if requester_pays else {}
-        self.client = S3Client(self.location, self._identity, region, self._always)
+        self.client = S3Client(self.location, self.identity, region, self._always)
 
     # -- what the store can do
 
@@ -292,7 +294,7 @@ class S3Datastore(Datastore):
 
     def secrets(self) -> Mapping[str, str]:
         """The credentials of this moment; a job takes them as they are, whatever profile or role they came from."""
-        who = self._identity.credentials()
+        who = self.identity.credentials()
         found = {"AWS_ACCESS_KEY_ID": who.key, "AWS_SECRET_ACCESS_KEY": who.secret, GIVEN: "given"}
         return {**found, "AWS_SESSION_TOKEN": who.token} if who.token else found
 
@@ -300,6 +302,12 @@ class S3Datastore(Datastore):
         """A signed GET, with the variables' credentials or those of the container or machine."""
         base = self.location.base(self.client.region)
         return bootstrap.source(base, self.location.name(""), self.client.region, self._always)
+
+    def examine(self) -> Iterator[Finding]:
+        """As whom, where, and what is allowed and heeded there."""
+        from penstock_s3_store.examination import examine
+
+        return examine(self, self._said_region)
 
     def close(self) -> None:
         """Close idle connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import socket
 import struct
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FAULTS = ("slow-down", "reset", "lost", "late-error", "cut", "trickle", "other-bytes", "expired")
+_ALLOWED_SKEW_S = 900
 _SAYS = "<Error><Code>{}</Code><Message>as planned</Message></Error>"
 
 
@@ -97,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "reset":
             self._break()
             return
+        if fault == "right-time" and abs(_moment(self.headers["x-amz-date"]) - time.time()) > _ALLOWED_SKEW_S:
+            self._send(403, {"Date": self.date_time_string()}, _SAYS.format("RequestTimeTooSkewed").encode())
+            return
         if fault in ("slow-down", "expired"):
             status, code = (503, "SlowDown") if fault == "slow-down" else (403, "ExpiredToken")
             self._send(status, {}, _SAYS.format(code).encode())
@@ -154,3 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+
+
+def _moment(text: str) -> float:
+    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%SZ"))

@@ -24,6 +24,7 @@ import boto3
 
 PATIENCE_S = 60.0
 REGION = "us-east-1"
+READER = "AKIAREADREADREADREAD"  # key and secret of somebody who may read in SeaweedFS, and no more
 
 
 class S3Server:
@@ -84,7 +85,9 @@ def seaweedfs(folder: Path) -> S3Server:
     port, key, secret = _free_port(), "AKIAWEEDWEEDWEEDWEED", secrets.token_hex(16)
     who = {"name": "t", "credentials": [{"accessKey": key, "secretKey": secret}],
            "actions": ["Admin", "Read", "Write", "List", "Tagging"]}  # fmt: skip
-    (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+    key_of_reader = {"accessKey": READER, "secretKey": READER}
+    reader = {"name": "reader", "credentials": [key_of_reader], "actions": ["Read", "List"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [who, reader]}))
     ports = [f"-{part}={_free_port()}" for part in _WEED_PORTS]
     command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3", f"-s3.port={port}",
                f"-s3.config={folder / 's3.json'}", "-volume.max=400", "-master.volumeSizeLimitMB=64",
