@@ -65,6 +65,11 @@ class Home:
     # -- stores
 
     @property
+    def verify(self) -> bool:
+        """Whether mapped values are compared with their hash when they are loaded."""
+        return self.settings.verify
+
+    @property
     def datastore(self) -> Datastore:
         """The datastore."""
         if self._datastore is None:

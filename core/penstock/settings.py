@@ -89,7 +89,8 @@ CORE_OPTIONS = (
     Option("", "max_workers", "int | None", help="Jobs at once; the executor has a default."),
     Option("", "branch", "str | None", help="Branch of a flow with @project."),
     Option("", "production", "bool | None", help="Whether a flow with @project runs in production."),
-    Option("", "package_suffixes", "tuple[str,...] | None", help="Endings of files for jobs elsewhere.  [.py,.R,.RDS]"),
+    Option("", "package_suffixes", "tuple[str,...] | None", help="More endings of files for jobs elsewhere."),
+    Option("", "verify", "bool", False, help="Check values that are mapped, too, when they are loaded."),
 )
 
 
@@ -448,9 +449,15 @@ class Settings:
 
     @property
     def package_suffixes(self) -> tuple[str, ...] | None:
-        """Endings of the files that are packed for jobs elsewhere, None for the usual ones."""
+        """Endings of files that are packed for jobs elsewhere beside the usual ones."""
         suffixes: tuple[str, ...] | None = self.value(_core_option("package_suffixes"))
         return suffixes
+
+    @property
+    def verify(self) -> bool:
+        """Whether values that are mapped are compared with their hash when they are loaded; others always are."""
+        verify: bool = self.value(_core_option("verify"))
+        return verify
 
     # -- values
 

@@ -242,3 +242,61 @@ def test_a_value_too_large_to_be_shown_is_described(shell: Shell) -> None:
     assert len(shown) < 500
     assert "<str, " in shown
     assert len(shell.flow("dump", "KeepFlow/latest/keep", "--include=v", "--max-value-size=1000000").out) > 100_000
+
+
+# ------------------------------------------------------------------------- before a body that would read them
+
+WITHOUT_ZSTD = """
+import os
+if os.environ.get("NO_ZSTD"):
+    import ctypes, sys
+    sys.modules["compression.zstd"] = sys.modules["backports.zstd"] = None
+    load, ctypes.CDLL = ctypes.CDLL, lambda name=None, *more: refuse() if "zstd" in str(name) else load(name, *more)
+def refuse():
+    raise OSError
+from penstock import FlowSpec, environment, step
+class KeepFlow(FlowSpec):
+    @step
+    def start(self):
+        self.model = "compressible " * 100_000
+        self.next(self.end)
+    @environment(vars={"NO_ZSTD": "1"})
+    @step
+    def end(self):
+        print("an hour of work")
+        self.model
+"""
+
+
+def test_a_codec_that_a_task_can_not_read_is_told_before_its_body(shell: Shell) -> None:
+    shell.write("keep.py", WITHOUT_ZSTD)
+    answer = shell.flow("run", "keep.py")
+    is_tidy(answer)
+    assert answer.code == 1, answer
+    assert "an hour of work" not in answer.out, answer
+    assert "artifact 'model': it is compressed with zstd, which this Python can't read" in answer.err, answer
+    assert "pip install backports.zstd" in answer.err, answer
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_mapped_value_that_disk_has_changed_is_found_with_verify(shell: Shell, verify: bool) -> None:
+    mapped = """
+import os, pickle
+class Raw:
+    def __reduce_ex__(self, protocol):
+        return bytearray, (pickle.PickleBuffer(os.urandom(1 << 20)),)
+"""
+    shell.write("keep.py", flow("self.large = Raw()", before=mapped, end="self.large"))
+    assert shell.flow("run", "keep.py").code == 0
+    (chunk,) = [path for path in shell.store.glob("chunks/*/*.raw") if path.stat().st_size == 1 << 20]
+    chunk.chmod(0o600)
+    with chunk.open("r+b") as file:
+        file.seek(-1000, 2)
+        file.write(bytes(1000))
+    options = ["--verify"] if verify else []
+    again = shell.flow("resume", "keep.py", "end", *options)
+    is_tidy(again)
+    assert again.code == (1 if verify else 0), again
+    assert ("artifact 'large'" in again.err) == verify, again
+    shown = shell.flow("dump", "KeepFlow/latest/keep", *options, "--include=large", "--file=out")
+    assert (shown.code != 0) == verify, shown

@@ -120,6 +120,30 @@ def test_resume_awaits_the_job_of_the_dead_run_and_takes_what_it_made(folder: Pa
     assert answer(folder, text(folder / "resumed")) == "the answer is 42\n"
 
 
+def test_a_resumed_run_that_is_continued_still_awaits_it(folder: Path, orphaned: str) -> None:
+    resumed = subprocess.Popen(
+        command(
+            folder, "resume", "patient.py", "--run-id-file=resumed", f"--origin-run-id={orphaned}", *options(folder)
+        ),
+        cwd=folder,
+    )
+    until = time.monotonic() + LIMIT_S
+    while not text(folder / "resumed"):
+        assert resumed.poll() is None and time.monotonic() < until
+        time.sleep(0.01)
+    resumed.kill()
+    resumed.wait()
+    run = text(folder / "resumed")
+    continued = subprocess.Popen(command(folder, "continue", f"PatientFlow/{run}"), cwd=folder, stderr=subprocess.PIPE)
+    assert continued.stderr is not None
+    assert run.encode() in continued.stderr.readline()  # it drives
+    (folder / "go").touch()
+    continued.communicate(timeout=LIMIT_S)
+    assert continued.returncode == 0
+    assert bodies(folder) == ["start", "wait", "end"]
+    assert answer(folder, run) == "the answer is 42\n"
+
+
 def test_cancel_ends_the_job_of_a_dead_run(folder: Path, orphaned: str) -> None:
     done = subprocess.run(command(folder, "cancel", f"PatientFlow/{orphaned}"), cwd=folder, check=False)
     assert done.returncode == 0

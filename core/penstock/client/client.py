@@ -59,7 +59,10 @@ class Client:
 
     @classmethod
     def over(cls, stores: Stores, *, namespace: str | None = None, unpickle: bool = True) -> Client:
-        """A client of stores that are open already: a `Home`, or any object with datastore, metadata and logging."""
+        """A client of stores that are open already: a `Home`, or any object with datastore, metadata and logging.
+
+        Where it has a true `verify`, values that are mapped are compared with their hash when they are loaded.
+        """
         made = cls.__new__(cls)
         made._begin(lambda: stores, namespace, unpickle)
         made._how = None
@@ -91,7 +94,7 @@ class Client:
     def artifacts(self) -> Artifacts:
         """Reads values."""
         if self._artifacts is None:
-            self._artifacts = Artifacts(self.stores.datastore)
+            self._artifacts = Artifacts(self.stores.datastore, verify=getattr(self.stores, "verify", False))
         return self._artifacts
 
     @property

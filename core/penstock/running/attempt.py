@@ -58,7 +58,7 @@ class World:
 
     opened: what the driver says to every host: `run`; `facts` as `current` shows them (`username`, `tags`,
     `origin_run_id`, `namespace`, those of a project); how the log sink and, where it can be reached, the catalogue are
-    opened.
+    opened; `verify` of the settings.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     raises: let what the user's code raises pass, and claim nothing then (`penstock.testing.run_step`).
     """
     started_s = time.time()
-    artifacts = Artifacts(world.datastore)
+    artifacts = Artifacts(world.datastore, verify=world.opened.get("verify", False))
     record = Record(
         flow=world.flow, run=world.run, step=message.step, place=message.place, attempt=message.attempt,
         outcome=FAILED, token=message.token, started_s=started_s, parents=message.parents or _split_of(message),
@@ -171,6 +171,7 @@ def _restore(message: Message, world: World, step: Step, artifacts: Artifacts, r
     constants = _constants_reader(message, world)
     inputs: Inputs | None = None
     rows: Mapping[str, Any] = {}
+    parents: list[Record] = []
     if step.is_join:
         parents, split = _join_records(message, world)
         made = [Input(one.step, _visible(one.artifacts), constants, artifacts.load) for one in parents]
@@ -184,6 +185,8 @@ def _restore(message: Message, world: World, step: Step, artifacts: Artifacts, r
     else:
         stack = ()
     record.stack = tuple(stack)
+    for readable in (constants(), rows, *(one.artifacts for one in parents)):
+        artifacts.check_readable(_visible(readable))  # before the body, which may run for hours until it reads one
     return Binding(
         step=step,
         graph=world.graph,

@@ -68,7 +68,13 @@ def continue_run(
             driver = Driver(home, opened.declaration, steps, wishes, console)
             known, past = known_of(records_of(datastore, flow, run))
             console.started(Pathspec(flow, run), home.settings.executor, datastore.label)
-            return driver.drive(own, header, opened.host, known=known, past=past, continues=True)
+            awaited = {
+                (step, place): (flow, header["origin"], step, place, number)
+                for step, place, number in header.get("awaited", ())
+            }
+            return driver.drive(
+                own, header, opened.host, known=known, past=past, awaited=awaited, continues=True
+            )
     finally:
         own.release()
 

@@ -117,12 +117,18 @@ class Driver:
         self.wishes, self.console = wishes, console
         self._signals: list[int] = []
 
-    def header(self, parameters: Mapping[str, str], origin: str | None, git: dict[str, Any] | None) -> dict[str, Any]:
+    def header(
+        self,
+        parameters: Mapping[str, str],
+        origin: str | None,
+        git: dict[str, Any] | None,
+        awaited: Mapping[tuple[str, str], At],
+    ) -> dict[str, Any]:
         """Who runs what, since when, with which code and settings: all that a reader or `continue` needs to know."""
         declaration, datastore = self.declaration, self.home.datastore
         elsewhere = any(not self.home.executor_class(s.executor).uses_hosts for s in self.steps.values())
         settings = self.home.settings
-        suffixes = settings.package_suffixes or archive.DEFAULT_SUFFIXES
+        suffixes = (*archive.DEFAULT_SUFFIXES, *(settings.package_suffixes or ()))
         files = (
             archive.code_elsewhere(declaration.file, suffixes)
             if elsewhere
@@ -149,6 +155,7 @@ class Driver:
             "alias": declaration.alias,
             "added": declaration.added,
             "origin": origin,
+            "awaited": [at[2:] for at in awaited.values()],
             "settings": settings.data(),
             "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
             "on_failure": self.wishes.on_failure,
@@ -256,6 +263,7 @@ class Driver:
         stores = {kind: dict(zip(("target", "options"), self.home.target(kind), strict=True)) for kind in kinds}
         return {
             **stores,
+            "verify": self.home.settings.verify,
             "run": header["run"],
             "facts": {
                 "username": header["user"],

@@ -100,7 +100,7 @@ class Opened:
         check_meeting(home, steps)
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
-        header = driver.header(parameters, origin, self._opening.git.result())
+        header = driver.header(parameters, origin, self._opening.git.result(), awaited or {})
         run = _new_run(datastore, header)
         driver.announce(header)
         own = Lease(datastore, declaration.flow, run, header["user"])

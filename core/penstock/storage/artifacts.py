@@ -128,6 +128,15 @@ class Artifacts:
         except Exception as error:
             raise _not_loaded(label, row, error) from error
 
+    def check_readable(self, rows: Mapping[str, Row]) -> None:
+        """Whether this Python has the codecs of these values. Raises NotReadable, naming the first that it lacks."""
+        for name, row in rows.items():
+            try:
+                for part in (row["stream"], *row.get("buffers", ())):
+                    self._chunks.check_codecs(part)
+            except NotReadable as error:
+                raise _not_loaded(f"artifact {name!r}", row, error) from error
+
     def load_item(self, row: Row, index: int) -> Any:
         """Item `index` of what `store_items` kept; of a large bundle its slice alone is read."""
         label = f"item {index} of the foreach"

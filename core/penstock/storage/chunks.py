@@ -81,6 +81,13 @@ class ChunkStore:
             raise ChunkDamaged(f"{len(names)} chunks can't hold {part['size']} bytes")
         return names
 
+    def check_codecs(self, part: Part) -> None:
+        """Raises NotReadable where this Python can't read the codec of one of the chunks."""
+        if "inline" in part or ("list" in part and all(map(compression.can_read, compression.CODECS))):
+            return  # a list of chunks is an object of its own, not to be read for nothing
+        for codec in {name.rpartition(".")[2] for name in self.names(part)}:
+            compression.check(codec)
+
     def read(self, part: Part) -> Bytes:
         """All bytes of a part, verified. Raises ChunkDamaged, NotReadable."""
         if "inline" in part:

@@ -51,17 +51,27 @@ def expand(codec: str, data: Bytes, size: int) -> Bytes:
 
     Raises ChunkDamaged when they are not these, NotReadable when this Python has no such codec.
     """
+    check(codec)
     if codec == RAW:
         found: Bytes = data
     elif codec == ZLIB:
         found = _expand_zlib(data, size)
-    elif codec == ZSTD:
-        found = _expand_zstd(data, size) if _zstd_module() is not None else _expand_by_library(data, size)
     else:
-        raise NotReadable(f"codec {codec!r} is of a later version", hint="pip install --upgrade penstock")
+        found = _expand_zstd(data, size) if _zstd_module() is not None else _expand_by_library(data, size)
     if len(found) != size:
         raise ChunkDamaged(f"it holds {len(found)} bytes or more instead of {size}")
     return found
+
+
+def check(codec: str) -> None:
+    """Raises NotReadable where this Python can't read the codec, with the line that mends it."""
+    if codec not in CODECS:
+        raise NotReadable(f"codec {codec!r} is of a later version", hint="pip install --upgrade penstock")
+    if not can_read(codec):
+        raise NotReadable(
+            "it is compressed with zstd, which this Python can't read",
+            hint="pip install backports.zstd   # in the image too; or Python 3.14, or libzstd1 of the system",
+        )
 
 
 def can_read(codec: str) -> bool:
@@ -87,14 +97,9 @@ def _expand_zstd(data: Bytes, size: int) -> bytes:
 
 def _expand_by_library(data: Bytes, size: int) -> bytes:
     """By the system's libzstd, which every dpkg-based image has. Source: zstd.h, ZSTD_decompress."""
-    library = _zstd_library()
-    if library is None:
-        raise NotReadable(
-            "it is compressed with zstd, which this Python can't read",
-            hint="pip install backports.zstd   # or Python 3.14, or libzstd1 in the image",
-        )
     import ctypes
 
+    library = _zstd_library()
     target, packed = ctypes.create_string_buffer(size + 1), bytes(data)
     written = library.ZSTD_decompress(target, size + 1, packed, len(packed))
     if library.ZSTD_isError(written):
