@@ -11,14 +11,16 @@ Run it with the Python that has penstock and numpy; PYTHON is one that has metaf
   sha256.
 - memory: `flow` once more, with the largest sum of anonymous memory (`Pss_Anon`) of all processes of the run.
 
-`sync` before each round; medians. Bars, for 512 MiB: save at least 50x and copied load at least 12x as fast as
-Metaflow, mapped load (map, then one element of each chunk) at most 30 ms, memory at most 1.15x the value plus 64 MB. A
-`bytes` object owns its memory, so it can't be mapped. Without --metaflow the two ratios are left out.
+`sync` before each round; medians, the first round of the store not counted. Bars, for 512 MiB: save at least 50x and
+copied load at least 12x as fast as Metaflow, mapped load (map, then one element of each chunk) at most 30 ms, memory at
+most 1.15x the value plus 64 MB. A `bytes` object owns its memory, so it can't be mapped. Without --metaflow the two
+ratios are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -29,15 +31,22 @@ import tempfile
 import threading
 from pathlib import Path
 
+from sides import PENSTOCK, Side
+
 BARS = {"save": 50.0, "load": 12.0, "mapped_ms": 30.0}
 MIB = 1 << 20
-ROOT = Path(__file__).parents[1]
 
 VALUE = """
 def make(kind, mb):
-    import numpy
-    array = numpy.random.default_rng(0).random(mb << 17)  # float64, which nothing can compress
-    return array.tobytes() if kind == "bytes" else array
+    import numpy, tempfile
+    generator = numpy.random.default_rng(0)
+    if kind == "array":
+        return generator.random(mb << 17)  # float64, which hardly anything can compress
+    with tempfile.TemporaryFile(dir=".") as file:  # the same bytes, without a second copy of them in memory
+        for _ in range(mb):
+            file.write(generator.random(1 << 17))
+        file.seek(0)
+        return file.read()
 """
 
 STORE = """
@@ -105,9 +114,9 @@ class BigFlow(FlowSpec):
         self.value = value
         if kind != "none":
             say(sha256=hashlib.sha256(value).hexdigest())
-        self.next(self.consume)
         os.sync()
         say(made=time.time())
+        self.next(self.consume)
 
     @step
     def consume(self):
@@ -174,40 +183,29 @@ def anonymous_bytes(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:")), 0)
 
 
-def path_of_penstock() -> str:
-    """The import path on which a child finds the same penstock, from the source tree or installed."""
-    return os.pathsep.join(entry for entry in sys.path[1:] if entry)
-
-
 def store_round(folder: Path, kind: str, mb: int) -> dict[str, float]:
     """Save in one process, load and compare in another."""
     found: dict[str, float] = {}
     for role in ("save", "load"):
         done = subprocess.run(
             [sys.executable, "-c", VALUE + STORE, role, str(folder / "store"), kind, str(mb)],
-            env={**os.environ, "PYTHONPATH": path_of_penstock()}, stdout=subprocess.PIPE, check=True,
+            cwd=folder, env=PENSTOCK.environ(folder), stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
         found.update(json.loads(done.stdout))
     return found
 
 
-def flow_round(folder: Path, kind: str, mb: int, metaflow: str | None, *, watch: bool = False) -> dict[str, float]:
+def flow_round(side: Side, folder: Path, kind: str, mb: int, *, watch: bool = False) -> dict[str, float]:
     """One run of the flow on either side; `gap_s` lies between the two bodies.
     Fails when what was read is not the same."""
-    package = "metaflow" if metaflow else "penstock"
-    (folder / "big_flow.py").write_text(VALUE + FLOW.replace("PACKAGE", package))
+    side.write(folder, "big_flow.py", VALUE + FLOW)
     said = folder / "said"
-    environ = {**os.environ, "BENCH_SAID": str(said), "BENCH_KIND": kind, "BENCH_MB": str(mb)}
-    if metaflow:
-        command = [metaflow, "big_flow.py", "--quiet", "--no-pylint", "--datastore=local", "--metadata=local", "run"]
-        environ |= {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)}
-    else:
-        command = [sys.executable, "-m", "penstock", "run", "big_flow.py"]
-        environ["PYTHONPATH"] = path_of_penstock()
+    command = side.command("big_flow.py", "run")
+    environ = side.environ(folder, BENCH_SAID=str(said), BENCH_KIND=kind, BENCH_MB=str(mb))
     os.sync()
     with (
         subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run,
-        Peak(run.pid) if watch else threading.Lock() as peak,
+        Peak(run.pid) if watch else contextlib.nullcontext() as peak,
     ):
         complaint = run.communicate()[1]
     if run.returncode:
@@ -216,40 +214,42 @@ def flow_round(folder: Path, kind: str, mb: int, metaflow: str | None, *, watch:
     for line in said.read_text().splitlines():
         facts |= json.loads(line)
     if facts.get("sha256") != facts.get("found"):
-        raise SystemExit(f"{package} read another value than it saved")
+        raise SystemExit(f"{side.package} read another value than it saved")
     found = {"gap_s": facts["begun"] - facts["made"], "load_s": facts["loaded"]}
-    return found if not isinstance(peak, Peak) else {**found, "peak_bytes": float(peak.bytes)}
+    return found if peak is None else {**found, "peak_bytes": float(peak.bytes)}
 
 
-def flow_rounds(scratch: str, kind: str, mb: int, rounds: int, metaflow: str | None) -> dict[str, float]:
-    """Medians of `save_s` and `load_s`, each round in a folder of its own, with and without a value in turn."""
-    gaps: dict[str, list[float]] = {kind: [], "none": []}
-    loads = []
-    for _ in range(rounds):
-        for what in (kind, "none"):
-            with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                found = flow_round(Path(folder), what, mb, metaflow)
-            gaps[what].append(found["gap_s"])
-            if what == kind:
-                loads.append(found["load_s"])
-    return {
-        "save_s": statistics.median(gaps[kind]) - statistics.median(gaps["none"]),
-        "load_s": statistics.median(loads),
-    }
+def flow_pair(side: Side, scratch: str | None, kind: str, mb: int) -> dict[str, float]:
+    """`save_s` and `load_s` of one run with a value, beside one without, each in a folder of its own."""
+    found = {}
+    for what in (kind, "none"):
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            found[what] = flow_round(side, Path(folder), what, mb)
+    return {"save_s": found[kind]["gap_s"] - found["none"]["gap_s"], "load_s": found[kind]["load_s"]}
+
+
+def medians(rounds: list[dict[str, float]], prefix: str) -> dict[str, float]:
+    """The median of each fact."""
+    return {f"{prefix}_{fact}": statistics.median(one[fact] for one in rounds) for fact in rounds[0]}
 
 
 def measure(kind: str, given: argparse.Namespace) -> bool:
     """Measure one kind of value and print what was found; whether every bar was met."""
     mb, size = given.mb, given.mb * MIB
     store: list[dict[str, float]] = []
-    for _ in range(given.rounds):
+    for turn in range(given.rounds + 1):
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-            store.append(store_round(Path(folder), kind, mb))
-    found = {f"store_{fact}": statistics.median(one[fact] for one in store) for fact in store[0]}
-    ours = flow_rounds(given.folder, kind, mb, given.rounds, None)
-    found.update({f"flow_{fact}": value for fact, value in ours.items()})
+            taken = store_round(Path(folder), kind, mb)
+        if turn:  # the first meets memory that a virtual machine may not have had yet
+            store.append(taken)
+    ours, theirs = [], []
+    for turn in range(given.rounds):
+        ours.append(flow_pair(PENSTOCK, given.folder, kind, mb))
+        if given.metaflow and turn < given.metaflow_rounds:
+            theirs.append(flow_pair(Side("metaflow", given.metaflow), given.folder, kind, mb))
+    found = {**medians(store, "store"), **medians(ours, "flow")}
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        found["peak_bytes"] = flow_round(Path(folder), kind, mb, None, watch=True)["peak_bytes"]
+        found["peak_bytes"] = flow_round(PENSTOCK, Path(folder), kind, mb, watch=True)["peak_bytes"]
     lines = [
         ("saved, store", f"{mb / found['store_save_s']:8.0f} MiB/s", None),
         ("saved, flow", f"{mb / found['flow_save_s']:8.0f} MiB/s", None),
@@ -266,25 +266,25 @@ def measure(kind: str, given: argparse.Namespace) -> bool:
         lines.append(
             ("loaded, mapped", f"{mapped_ms:8.1f} ms  (bar {BARS['mapped_ms']:g})", mapped_ms <= BARS["mapped_ms"])
         )
-    if given.metaflow:
-        theirs = flow_rounds(given.folder, kind, mb, given.metaflow_rounds, given.metaflow)
-        found.update({f"metaflow_{fact}": value for fact, value in theirs.items()})
-        save, load = theirs["save_s"] / found["flow_save_s"], theirs["load_s"] / found["store_load_s"]
+    if theirs:
+        found.update(medians(theirs, "metaflow"))
+        save, load = found["metaflow_save_s"] / found["flow_save_s"], found["metaflow_load_s"] / found["store_load_s"]
         lines += [
             (
                 "Metaflow saves",
-                f"{mb / theirs['save_s']:8.0f} MiB/s  we {save:.0f}x  (bar {BARS['save']:g}x)",
+                f"{mb / found['metaflow_save_s']:8.0f} MiB/s  we {save:.0f}x  (bar {BARS['save']:g}x)",
                 save >= BARS["save"],
             ),
             (
                 "Metaflow loads",
-                f"{mb / theirs['load_s']:8.0f} MiB/s  we {load:.0f}x  (bar {BARS['load']:g}x)",
+                f"{mb / found['metaflow_load_s']:8.0f} MiB/s  we {load:.0f}x  (bar {BARS['load']:g}x)",
                 load >= BARS["load"],
             ),
         ]
     for what, figure, met in lines:
         print(f"{kind:6s} {what:15s} {figure}{'' if met is None else '  met' if met else '  MISSED'}", flush=True)
-    print(json.dumps({"artifacts": kind, "mb": mb, **found}), flush=True)
+    rounds = {"store": store, "flow": ours, "metaflow": theirs}
+    print(json.dumps({"artifacts": kind, "mb": mb, **found, "rounds": rounds}), flush=True)
     return all(met is not False for _, _, met in lines)
 
 

@@ -17,8 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from sides import PENSTOCK, Side
+
 FLOW = """
-from {package} import FlowSpec, step
+from PACKAGE import FlowSpec, step
 
 class HelloFlow(FlowSpec):
     @step
@@ -41,21 +43,15 @@ if __name__ == "__main__":
 BAR = 8.0
 
 
-def wall_s(package: str, python: str) -> float:
+def wall_s(side: Side) -> float:
     """One run in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "hello.py").write_text(FLOW.format(package=package))
-        settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": folder, "PENSTOCK_USER": "bench"}
-        if package == "penstock":
-            Path(folder, ".penstock").mkdir()
-            command = [str(Path(python).with_name("flow")), "run", "hello.py"]
-        else:
-            command = [python, "hello.py", "--no-pylint", "--datastore=local", "--metadata=local", "run"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        side.write(folder, "hello.py", FLOW)
+        command, environ = side.command("hello.py", "run"), side.environ(folder)
         os.sync()
         began = time.perf_counter()
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
         took = time.perf_counter() - began
         if done.returncode or "hello world" not in done.stdout + done.stderr:
             raise SystemExit(f"{command} ended with {done.returncode}\n{done.stderr}")
@@ -68,15 +64,12 @@ def main() -> int:
     reader.add_argument("--metaflow", required=True)
     reader.add_argument("--rounds", type=int, default=10)
     given = reader.parse_args()
-    pairs = []
-    for turn in range(given.rounds + 1):
-        pair = wall_s("penstock", sys.executable), wall_s("metaflow", given.metaflow)
-        if turn:  # the first fills caches
-            pairs.append(pair)
+    metaflow = Side("metaflow", given.metaflow)
+    pairs = [(wall_s(PENSTOCK), wall_s(metaflow)) for _ in range(given.rounds + 1)][1:]  # the first fills caches
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(their / our for our, their in pairs)
     print(f"penstock {ours:.3f} s, metaflow {theirs:.3f} s: {ratio:.1f}x faster (bar {BAR:g}x)")
-    print(json.dumps({"hello": {"penstock_s": ours, "metaflow_s": theirs, "ratio": ratio}}))
+    print(json.dumps({"hello": {"penstock_s": ours, "metaflow_s": theirs, "ratio": ratio, "rounds": pairs}}))
     return int(ratio < BAR)
 
 

@@ -18,9 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from sides import PENSTOCK, Side
+
 FLOW = """
 import os, time
-from {package} import FlowSpec, step
+from PACKAGE import FlowSpec, step
 
 class ResumedFlow(FlowSpec):
     @step
@@ -52,27 +54,22 @@ if __name__ == "__main__":
 BAR = 30.0
 
 
-class Side:
-    """One of the two, with a folder that holds its failed run."""
+class Failed:
+    """A run that failed, on one side: it is there to be resumed."""
 
-    def __init__(self, package: str, python: str, folder: Path, width: int) -> None:
-        self.package, self.python, self.folder = package, python, folder
+    def __init__(self, side: Side, folder: Path, width: int) -> None:
+        self.side, self.folder = side, folder
         folder.mkdir()
-        (folder / ".penstock").mkdir()
-        (folder / "resumed.py").write_text(FLOW.format(package=package))
-        settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "PENSTOCK_USER": "bench"}
-        self.environ = {**os.environ, **settings, "WIDTH": str(width), "BEGAN": str(folder / "began")}
+        side.write(folder, "resumed.py", FLOW)
+        self.environ = side.environ(folder, WIDTH=str(width), BEGAN=str(folder / "began"))
         self.options = ["--max-workers=2", f"--max-num-splits={width}"]
         self._call("run", *self.options, "--run-id-file=origin", BROKEN="1")
         self.origin = (folder / "origin").read_text().strip()
 
     def _call(self, command: str, *options: str, **more: str) -> int:
-        if self.package == "penstock":
-            words = [str(Path(self.python).with_name("flow")), command, "resumed.py"]
-        else:
-            words = [self.python, "resumed.py", "--no-pylint", "--datastore=local", "--metadata=local", command]
+        words = self.side.command("resumed.py", command, *options)
         return subprocess.run(
-            [*words, *options], cwd=self.folder, env={**self.environ, **more}, capture_output=True, check=False
+            words, cwd=self.folder, env={**self.environ, **more}, capture_output=True, check=False
         ).returncode
 
     def resume_s(self) -> float:
@@ -80,7 +77,7 @@ class Side:
         os.sync()
         began = time.time()
         if self._call("resume", *self.options, f"--origin-run-id={self.origin}"):
-            raise SystemExit(f"{self.package} did not resume")
+            raise SystemExit(f"{self.side.package} did not resume")
         return float((self.folder / "began").read_text()) - began
 
 
@@ -92,13 +89,13 @@ def main() -> int:
     reader.add_argument("--rounds", type=int, default=5)
     given = reader.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ours = Side("penstock", sys.executable, Path(folder, "ours"), given.width)
-        theirs = Side("metaflow", given.metaflow, Path(folder, "theirs"), given.width)
+        ours = Failed(PENSTOCK, Path(folder, "ours"), given.width)
+        theirs = Failed(Side("metaflow", given.metaflow), Path(folder, "theirs"), given.width)
         pairs = [(ours.resume_s(), theirs.resume_s()) for _ in range(given.rounds)]
     ratio = statistics.median(their / our for our, their in pairs)
     our, their = (statistics.median(side) for side in zip(*pairs, strict=True))
     print(f"penstock {our:.3f} s, metaflow {their:.3f} s: {ratio:.1f}x sooner (bar {BAR:g}x)")
-    print(json.dumps({"resume": {"penstock_s": our, "metaflow_s": their, "ratio": ratio}}))
+    print(json.dumps({"resume": {"penstock_s": our, "metaflow_s": their, "ratio": ratio, "rounds": pairs}}))
     return int(ratio < BAR)
 
 

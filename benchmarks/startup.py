@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -18,6 +17,8 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
+
+from sides import PENSTOCK
 
 ROOT = Path(__file__).parents[1]
 FLOW = """
@@ -51,7 +52,7 @@ def environment(folder: Path, packages: list[str], distributions: int) -> Path:
 def cpu_s(command: list[str], folder: str) -> float:
     """User and system time of one run of a command."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=PENSTOCK.environ(Path(folder)))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

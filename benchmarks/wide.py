@@ -26,10 +26,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from sides import PENSTOCK, Side
+
 FLOW = """
-{imports}
+IMPORTS
 import os, time
-from {package} import FlowSpec, step
+from PACKAGE import FlowSpec, step
 
 class BenchFlow(FlowSpec):
     @step
@@ -60,20 +62,14 @@ if __name__ == "__main__":
 """
 
 
-def run(package: str, python: str, width: int, workers: int, imports: str) -> dict[str, float]:
+def run(side: Side, width: int, workers: int, imports: str) -> dict[str, float]:
     """One run in a folder of its own: seconds a task, and for penstock the loop, the files and the scheduler's peak."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         lines = "\n".join(f"import {name}" for name in filter(None, imports.split(",")))
-        Path(folder, "bench.py").write_text(FLOW.format(imports=lines, package=package))
-        settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": folder, "PENSTOCK_USER": "bench"}
-        environ = {**os.environ, **settings, "WIDTH": str(width), "TOOK": f"{folder}/took"}
-        options = [f"--max-workers={workers}", f"--max-num-splits={width}"]
-        if package == "penstock":
-            Path(folder, ".penstock").mkdir()
-            command = [python, "-m", "penstock", "run", "bench.py", *options]
-        else:
-            local = ["--no-pylint", "--datastore=local", "--metadata=local"]
-            command = [python, "bench.py", *local, "run", *options]
+        side.write(folder, "bench.py", FLOW.replace("IMPORTS", lines))
+        command = side.command("bench.py", "run", f"--max-workers={workers}", f"--max-num-splits={width}")
+        environ = side.environ(folder, WIDTH=str(width), TOOK=str(folder / "took"))
         os.sync()
         process = subprocess.Popen(
             command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -84,8 +80,8 @@ def run(package: str, python: str, width: int, workers: int, imports: str) -> di
             time.sleep(0.02)
         if process.returncode:
             raise SystemExit(f"{command} ended with {process.returncode}")
-        found = {"task_s": float(Path(folder, "took").read_text()) / width, "peak_kb": float(peak_kb)}
-        return {**found, **(_stored(folder) if package == "penstock" else {})}
+        found = {"task_s": float((folder / "took").read_text()) / width, "peak_kb": float(peak_kb)}
+        return {**found, **(_stored(folder) if side is PENSTOCK else {})}
 
 
 def _peak_kb(pid: int) -> int:
@@ -98,11 +94,11 @@ def _peak_kb(pid: int) -> int:
     return 0
 
 
-def _stored(folder: str) -> dict[str, float]:
+def _stored(folder: Path) -> dict[str, float]:
     from penstock.storage import keys, records
     from penstock_local.file_datastore import FileDatastore
 
-    store = FileDatastore(f"{folder}/.penstock")
+    store = FileDatastore(str(folder / ".penstock"))
     (run_id,) = store.list_folders(keys.flow_prefix("BenchFlow"))
     found = list(records.read_records(store, records.list_records(store, "BenchFlow", run_id)))
     began = next(one.ended_s for one in found if one.step == "start")
@@ -134,13 +130,13 @@ def main() -> int:
     limits: list[float] = []
     theirs: list[float] = []
     for _ in range(given.rounds):
-        ours.append(run("penstock", sys.executable, given.width, given.workers, given.imports))
+        ours.append(run(PENSTOCK, given.width, given.workers, given.imports))
         if given.limit:
             limits.append(limit(given.limit, given.width, given.workers, given.imports))
         if given.metaflow:
-            their = run("metaflow", given.metaflow, given.metaflow_width, given.workers, given.imports)
+            their = run(Side("metaflow", given.metaflow), given.metaflow_width, given.workers, given.imports)
             theirs.append(their["task_s"])
-    narrow = run("penstock", sys.executable, given.width // 5, given.workers, given.imports)
+    narrow = run(PENSTOCK, given.width // 5, given.workers, given.imports)
     more = given.width - given.width // 5
     median = {name: statistics.median(one[name] for one in ours) for name in ours[0]}
     found = {
