@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from penstock.client.namespace import default_namespace, get_namespace, namespace
     from penstock.compat.multicore import parallel_map
+    from penstock.runner import Runner
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +55,7 @@ _HOMES = {
     "authoring.decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
     "authoring.context": ("current",),
     "authoring.projects": ("project",),
+    "runner": ("Runner",),
     "compat.multicore": ("parallel_map",),
     "client": (
         "Client",
@@ -83,6 +85,7 @@ __all__ = [
     "Metaflow",
     "Parameter",
     "Run",
+    "Runner",
     "Step",
     "Task",
     "catch",

@@ -19,6 +19,5 @@ ABSENT = {
     "trigger": _NOT_YET,
     "trigger_on_finish": _NOT_YET,
     "Deployer": _NOT_YET,
-    "NBRunner": "PetsFlow.run(alpha=3) runs a flow from Python",
-    "Runner": "PetsFlow.run(alpha=3) runs a flow from Python",
+    "NBRunner": "PetsFlow.run(alpha=3) runs a flow that is imported, Runner(FILE) one in a file",
 }
