@@ -26,9 +26,9 @@ from penstock.client import Client, Run
 from penstock.errors import UsageError
 from penstock.home import Home
 from penstock.host.flow_file import FlowFile
+from penstock.host.process import declared
 from penstock.nearest import hint
 from penstock.registry import Registry
-from penstock.running.launch import declare
 from penstock.settings import options_of
 
 TYPE_CHECKING = False
@@ -89,8 +89,9 @@ class Runner:
         return self._start("resume", arguments, step_to_rerun)
 
     def _start(self, command: str, arguments: Mapping[str, Any], step: str | None = None) -> ExecutingRun:
-        with declare(FlowFile(self.flow_file), environment=self.env) as opened:
-            declaration = opened.declaration
+        host = declared(FlowFile(self.flow_file), self.env)
+        declaration = host.declaration()
+        host.close()
         named = {one["name"].replace("-", "_"): one["name"] for one in declaration.parameters if command == "run"}
         given = {named[word]: value for word, value in arguments.items() if word in named and value is not None}
         flags = _flags(*run_options(), *(resume.params if command == "resume" else ()))

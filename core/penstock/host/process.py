@@ -94,14 +94,15 @@ def _kill_group(pid: int) -> None:
         return
 
 
-def declared(source: FlowFile) -> HostProcess:
-    """Start a host that imports a file; ask it for its `declaration()`. Raises FlowError where there is none."""
+def declared(source: FlowFile, environment: Mapping[str, str] | None = None) -> HostProcess:
+    """Start a host that imports a file, with these variables; ask it for its `declaration()`. Raises FlowError where there
+    is no such file."""
     file = source.path
     if source.archive is not None:
-        return HostProcess(source, {})
+        return HostProcess(source, environment or {})
     if not os.path.exists(file):
         raise FlowError(f"no file {file}", where=file, hint="flow run FILE.py")
     if os.path.isdir(file):
         example = os.path.join(file, "FLOW.py")
         raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {example}")
-    return HostProcess(source, {})
+    return HostProcess(source, environment or {})
