@@ -95,8 +95,8 @@ def _kill_group(pid: int) -> None:
 
 
 def declared(source: FlowFile, environment: Mapping[str, str] | None = None) -> HostProcess:
-    """Start a host that imports a file, with these variables; ask it for its `declaration()`. Raises FlowError where there
-    is no such file."""
+    """Start a host that imports a file, with these variables; ask it for its `declaration()`. Raises FlowError where
+    there is no such file."""
     file = source.path
     if source.archive is not None:
         return HostProcess(source, environment or {})
