@@ -24,7 +24,7 @@ class HostPool(Hosts):
     """Hosts by the variables that their steps need. `first` has declared the flow and serves steps without any.
 
     show: takes what attempts print, `(name of the job, stream, bytes)`; note: takes remarks for the user; wake: ends a
-    wait for events.
+    wait for events; begun: is told the process of each host before it gets the lock.
     """
 
     def __init__(
@@ -36,13 +36,14 @@ class HostPool(Hosts):
         show: Callable[[str, str, bytes], None],
         note: Callable[[str], None],
         wake: Wake,
+        begun: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._source = declaration.source().of_run(opened)
         self._opened, self._lock_fd, self._show, self._note = opened, lock_fd, show, note
         self._hosts: dict[tuple[tuple[str, str], ...], HostProcess] = {}
         self._where: dict[str, HostProcess] = {}
         self._noted = False
-        self._wake = wake
+        self._wake, self._begun = wake, begun
         self._poll = select.poll()
         self._poll.register(wake.fileno(), select.POLLIN)
         self._links: dict[int, HostProcess] = {}
@@ -52,6 +53,7 @@ class HostPool(Hosts):
         self._hosts[key] = host
         self._links[host.link.fileno()] = host
         self._poll.register(host.link.fileno(), select.POLLIN)
+        self._begun(host.process.pid)
         host.link.send({"do": "open", **self._opened}, descriptors=[self._lock_fd] if self._lock_fd >= 0 else [])
 
     def start(self, job: Job) -> None:

@@ -286,7 +286,8 @@ class Driver:
             return InlineHosts(
                 flow_class=flow_class, graph=graph, datastore=datastore, opened=opened, code=source.code
             )
-        return HostPool(host, self.declaration, opened, own.lock_fd, self._show, self.console.note, wake)
+        note = self.console.note
+        return HostPool(host, self.declaration, opened, own.lock_fd, self._show, note, wake, begun=own.keep_host)
 
     def _show(self, name: str, stream: str, data: bytes) -> None:
         at = self._hosts_by_name(name)

@@ -111,6 +111,7 @@ class Lease:
         self.lock_fd = -1
         self.just_beat = False  # whether the last call of `beat` said something: the moment to look at wishes
         self._number = 0
+        self._hosts: list[int] = []
         self._beaten_at = time.monotonic()
         self._beats = 0
 
@@ -126,7 +127,7 @@ class Lease:
                     f"{self.flow}/{self.run} is driven by {found}",
                     hint=f"flow continue {self.flow}/{self.run} --takeover   # if you know that it is dead",
                 )
-        self._lock(wait_s=LOOK_WAIT_S if new else LOCK_WAIT_S)
+        self._lock(wait_s=LOOK_WAIT_S if new else LOCK_WAIT_S)  # a dead driver's attempts are ended first
         number = 0 if new else self._highest()
         while True:
             number += 1
@@ -167,6 +168,8 @@ class Lease:
         holder = _holder(self.datastore, self.flow, self.run)
         driver = (holder or {}).get("pid")
         pids = holders(path)
+        if driver not in pids:
+            self._end_attempts(pids)
         if driver in pids or (not pids and time.monotonic() > until):
             os.close(fd)
             raise RunDriven(
@@ -182,6 +185,19 @@ class Lease:
             )
         time.sleep(0.05)
 
+    def _end_attempts(self, pids: list[int]) -> None:
+        """Of a dead driver: end the process groups in the sessions of its hosts. Who left them by `setsid` stays."""
+        beat = records.read(self.datastore, keys.run_beat(self.flow, self.run)) or {}
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(pid) in beat.get("hosts", ()):
+                    os.killpg(os.getpgid(pid), signal.SIGKILL)
+
+    def keep_host(self, pid: int) -> None:
+        """Record a host, which leads the session of its attempts: a successor ends what is left there."""
+        self._hosts.append(pid)
+        self.beat(now=True)
+
     def beat(self, *, now: bool = False) -> bool:
         """Say that the driver lives, at most every 10 s. False when the lease was taken by another: stop writing."""
         self.just_beat = now or time.monotonic() - self._beaten_at >= BEAT_EVERY_S
@@ -190,7 +206,7 @@ class Lease:
         try:
             if self._highest() != self._number:
                 return False
-            body = {"token": self.token, "beat": self._beats + 1}
+            body = {"token": self.token, "beat": self._beats + 1, "hosts": self._hosts}
             self.datastore.put(keys.run_beat(self.flow, self.run), records.encode("beat", body), replace=True)
         except BackendUnavailable:
             self._beaten_at = time.monotonic() - BEAT_EVERY_S + BEAT_AGAIN_S

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,54 @@ def test_a_child_that_lives_on_holds_the_run_and_is_named(store: FileDatastore) 
         child.communicate()
     assert not lease.state(store, "F", "r").alive
     Lease(store, "F", "r", "bob").take()
+
+
+LEFT = """
+import os, sys, time
+os.setsid()
+print(os.getpid(), flush=True)
+if not os.fork():
+    os.setpgid(0, 0)
+    if sys.argv[1] == "sent away":
+        os.setsid() if os.fork() == 0 else os._exit(0)
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+input()
+"""
+
+
+@pytest.mark.parametrize("kind", ["left behind", "sent away"])
+def test_what_a_dead_host_left_is_ended_unless_it_was_sent_away(
+    store: FileDatastore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Lease(store, "F", "r", "ann")
+    own.take(new=True)
+    host = subprocess.Popen(
+        [sys.executable, "-c", LEFT, kind], pass_fds=[own.lock_fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert host.stdin is not None
+    assert host.stdout is not None
+    own.keep_host(int(host.stdout.readline()))
+    child = int(host.stdout.readline())
+    own.release()
+    host.kill()
+    host.wait()
+    host.stdin.close()
+    host.stdout.close()
+    try:
+        if kind == "sent away":
+            with pytest.raises(RunDriven, match=rf"these processes of its tasks still run: {child} \("):
+                Lease(store, "F", "r", "bob").take()
+            os.kill(child, 0)
+        else:
+            monkeypatch.setattr(lease, "LOCK_WAIT_S", 10.0)
+            after = Lease(store, "F", "r", "bob")
+            after.take()
+            after.release()
+            assert child not in lease.holders(str(store.local_path(keys.run_lock("F", "r"))))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_driver_that_was_killed_is_gone_at_once(store: FileDatastore) -> None:
