@@ -82,6 +82,9 @@ class Current:
         hint = f". Did you mean {near[0]!r}?" if near else f"; it has: {', '.join(sorted(facts))}"
         raise AttributeError(f"current has no {name!r}{hint}")
 
+    def __reduce__(self) -> str:
+        return "current"  # whoever reads code that was pickled by value has its own
+
     def __repr__(self) -> str:
         return f"<current {self.pathspec}>" if self._facts else "<current: no step runs here>"
 

@@ -403,7 +403,10 @@ class FlowSpec:
 
     @classmethod
     def run(cls, **parameters: Any) -> Any:
-        """Run this flow from Python with these parameters and return its `Run`. Raises RunFailed."""
+        """Run this flow from Python with these parameters and return its `Run`. Raises RunFailed.
+
+        Its class may stand in a file, or in the cells of a notebook.
+        """
         from penstock.running.launch import run_class
 
         return run_class(cls, parameters)

@@ -67,25 +67,29 @@ def main_for_flow(flow_class: type[FlowSpec]) -> int:
 
 
 def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -> Run:
-    """`PetsFlow.run(alpha=3)`. Raises FlowError for a class without a file, RunFailed for a run without success."""
+    """`PetsFlow.run(alpha=3)`. Raises FlowError for a class without a source, RunFailed for a run without success."""
+    from contextlib import nullcontext
+
     from penstock import client
+    from penstock.authoring.notebook import flow_file
     from penstock.cli.console import PlainConsole
     from penstock.cli.parameters import as_texts
     from penstock.cli.session import Session
-    from penstock.errors import FlowError, RunFailed
+    from penstock.errors import RunFailed
     from penstock.host.flow_file import FlowFile
     from penstock.running import launch
     from penstock.running.driver import Wishes
     from penstock.values import SUCCEEDED
 
     name = flow_class.__name__
-    file = getattr(sys.modules.get(flow_class.__module__), "__file__", None)
-    if file is None:
-        raise FlowError(f"{name} is defined in no file", hint=f"save it, import it, and call {name}.run() then")
-    with launch.declare(FlowFile(file, name)) as opened:
+    own = getattr(sys.modules.get(flow_class.__module__), "__file__", None)
+    with (
+        flow_file(flow_class) if own is None else nullcontext(own) as file,
+        launch.declare(FlowFile(file, name)) as opened,
+    ):
         given = as_texts(opened.declaration, parameters)
         home = Session().open_home(environ=opened.declaration.environ)
-        result = opened.run(home, given, Wishes(), PlainConsole(opened.declaration.graph))
+        result = opened.run(home, given, Wishes(), PlainConsole(opened.declaration.graph, cells=own is None))
     if result.outcome != SUCCEEDED:
         raise RunFailed(f"{result.flow}/{result.run} {result.outcome}", hint=f"flow show {result.flow}/{result.run}")
     return client.Run(f"{result.flow}/{result.run}", _namespace_check=False)

@@ -32,9 +32,11 @@ class PlainConsole:
     script: the flow's file was started as a program, and is called so again.
     """
 
-    def __init__(self, graph: Graph | None = None, *, quiet: bool = False, script: bool = False) -> None:
+    def __init__(
+        self, graph: Graph | None = None, *, quiet: bool = False, script: bool = False, cells: bool = False
+    ) -> None:
         self._many = frozenset(name for name, step in graph.steps.items() if step.depth) if graph else frozenset()
-        self._quiet, self._script = quiet, script
+        self._quiet, self._script, self._cells = quiet, script, cells
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
         self._counts: dict[tuple[str, str], int] = {}  # tasks that are done, of wide foreach steps
         self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
@@ -98,6 +100,8 @@ class PlainConsole:
 
     def _next(self, result: RunResult) -> str:
         file = shown_file(result.file)
+        if self._cells:  # the flow has no file that stays
+            return f"flow show {result.flow}/{result.run}"
         if not result.begun:  # nothing is there to take over
             return f"python {file} run" if self._script else f"flow run {file}"
         how = f"python {file} resume" if self._script else f"flow resume {file}"
