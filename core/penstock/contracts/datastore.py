@@ -44,6 +44,7 @@ class Datastore(ABC):
 
     reach: Reach = Reach.HOST
     exclusive_put: bool = True  # False: serves only an executor that `starts_once`, under one scheduler
+    width: int = 2  # calls at once that pay: more where they wait for a network
     compresses_from: float = 2.0  # a codec must gain this factor; where bytes travel far, 1.2
 
     @abstractmethod

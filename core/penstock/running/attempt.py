@@ -118,7 +118,10 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     )  # fmt: skip
     try:
         if message.step == PARAMETERS_STEP:
-            _run_parameters(message, world, artifacts, record)
+            try:
+                _run_parameters(message, world, artifacts, record)
+            finally:
+                artifacts.flush()
         else:
             _run_step(message, world, artifacts, record)
         record.outcome = SUCCEEDED
@@ -157,6 +160,7 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
         if error is None:
             record.transition = _transition(step, binding, artifacts, record, caught=task.caught).data()
         record.artifacts = {**_stored(flow, binding, artifacts, lenient=error is not None), **record.artifacts}
+        artifacts.flush()
     except ArtifactError as refusal:
         if error is None:
             refusal.where = refusal.where or f"{step.file}:{step.next_line}"  # no frame tells it

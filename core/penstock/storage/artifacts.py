@@ -45,7 +45,7 @@ class Artifacts:
 
     def __init__(self, datastore: Datastore, *, verify: bool = False) -> None:
         self.datastore = datastore
-        self._chunks = ChunkStore(datastore, verify=verify)
+        self._chunks = ChunkStore(datastore, verify=verify, defers=True)
         self._inline_left = INLINE_TOGETHER_BYTES
 
     # -- store
@@ -113,6 +113,10 @@ class Artifacts:
             "python": python,
         }
         return {field: found for field, found in row.items() if found is not None}, count
+
+    def flush(self) -> None:
+        """Write what waits to be written together; a row may not be given to anybody before."""
+        self._chunks.flush()
 
     # -- load
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import mmap
 
+from penstock.contracts.reach import Reach
 from penstock.errors import ChunkDamaged, KeyMissing, NotReadable
 from penstock.storage import compression, keys, mapping
 
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 4 << 20  # the unit of sharing: one changed element costs one chunk
 LONGEST_LIST = 100  # chunks named in the record itself
+DEFERRED_BYTES = 256 * 1024  # smaller ones cost a request, not bytes
 TOUCH_AFTER_S = 24 * 3600.0  # a chunk that is used again is made young, so that gc (from two days on) leaves it
 _HUGE_BYTES = 64 << 20  # memory to fill: from here on it never is a piece of a heap that is used again
 _PEEK_BYTES = 64 * 1024  # about what an unpickler can use of what it is shown
 
 
 class ChunkStore:
-    """Writes and reads parts in one datastore. verify: check the hash of mapped chunks too."""
+    """Writes and reads parts in one datastore. verify: check the hash of mapped chunks too.
 
-    def __init__(self, datastore: Datastore, *, verify: bool = False) -> None:
+    defers: small chunks wait until there are many, and are written together; `flush` must be called at the end.
+    """
+
+    def __init__(self, datastore: Datastore, *, verify: bool = False, defers: bool = False) -> None:
         self.datastore, self.verify = datastore, verify
+        self._defers = defers and datastore.reach is Reach.ANYWHERE
+        self._deferred: dict[str, bytes] = {}  # key -> what is stored there
+        self._deferred_bytes = 0
         self._listed: tuple[str, list[str]] = ("", [])  # the list chunk read last: ranges come one after another
 
     # -- writing
@@ -53,16 +61,38 @@ class ChunkStore:
         codec = compression.choose(data, self.datastore.compresses_from) if compress else compression.RAW
         name = f"{digest}.{codec}"
         key = keys.chunk(name)
+        if self._defers and len(data) <= DEFERRED_BYTES:
+            self._deferred[key] = bytes(compression.compress(codec, data))  # a copy: the caller's memory may change
+            self._deferred_bytes += len(data)
+            if self._deferred_bytes > CHUNK_BYTES:
+                self.flush()
+            return name
         standing = self.datastore.stat(key)
         torn = standing is not None and _is_torn(standing.size, codec, len(data))
         if standing is None or torn:
             self.datastore.put(key, compression.compress(codec, data), replace=torn)
         elif standing is not None and standing.age_s > TOUCH_AFTER_S:
-            try:
-                self.datastore.touch(key)
-            except KeyMissing:  # gc took it between the two calls
-                self.datastore.put(key, compression.compress(codec, data))
+            self._make_young(key, compression.compress(codec, data))
         return name
+
+    def flush(self) -> None:
+        """Write the chunks that wait, at once. One request for each that is new."""
+        waiting, self._deferred, self._deferred_bytes = list(self._deferred.items()), {}, 0
+        in_parallel(self._put_unseen, waiting, self.datastore.width)
+
+    def _put_unseen(self, key: str, stored: bytes) -> None:
+        if not self.datastore.put(key, stored):
+            standing = self.datastore.stat(key)
+            if standing is None:
+                self.datastore.put(key, stored)
+            elif standing.age_s > TOUCH_AFTER_S:
+                self._make_young(key, stored)
+
+    def _make_young(self, key: str, stored: Bytes) -> None:
+        try:
+            self.datastore.touch(key)
+        except KeyMissing:  # gc took it between the two calls
+            self.datastore.put(key, stored)
 
     # -- reading
 
@@ -146,7 +176,7 @@ class ChunkStore:
             return None
         places = [view[start : start + CHUNK_BYTES] for start in range(0, part["size"], CHUNK_BYTES)]
         packed = [(name, place) for (path, _), name, place in zip(files, names, places, strict=True) if path is None]
-        in_parallel(self.fetch_into, packed)
+        in_parallel(self.fetch_into, packed, self.datastore.width)
         if self.verify:
             in_parallel(_verify, list(zip(names, places, strict=True)))
         return view
@@ -157,7 +187,7 @@ class ChunkStore:
             mapping.ask_for_huge_pages(target)
         starts = range(0, len(target), CHUNK_BYTES)
         work = [(name, target[at : at + CHUNK_BYTES]) for name, at in zip(names, starts, strict=True)]
-        in_parallel(self.fetch_into, work)
+        in_parallel(self.fetch_into, work, self.datastore.width)
 
     def fetch(self, name: str, size: int) -> Bytes:
         """One chunk of `size` bytes, verified."""
@@ -186,6 +216,8 @@ class ChunkStore:
         return None if path is None else str(path)
 
     def _get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        if keys.chunk(name) in self._deferred:
+            self.flush()
         try:
             return self.datastore.get(keys.chunk(name), start, length)
         except KeyMissing as error:
@@ -326,8 +358,9 @@ class PartWriter:
         return " ".join([str(self.size), *(name.partition(".")[0] for name in self._names)]).encode("ascii")
 
     def _put(self, pieces: list[Bytes]) -> None:
-        put = self._store.put
-        self._names += in_parallel(lambda piece: put(piece, compress=self._compress), [(piece,) for piece in pieces])
+        put, width = self._store.put, self._store.datastore.width
+        made = in_parallel(lambda piece: put(piece, compress=self._compress), [(piece,) for piece in pieces], width)
+        self._names += made
 
     def _listed(self) -> dict[str, Any]:
         if len(self._names) <= LONGEST_LIST:
@@ -341,8 +374,8 @@ def inline(data: Bytes) -> dict[str, Any]:
     return {"size": len(data), "inline": binascii.b2a_base64(data, newline=False).decode("ascii")}
 
 
-def in_parallel(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """`work(*one)` for each, on two threads where there are several: hashing and writing release the interpreter.
+def in_parallel(work: Callable[..., Any], arguments: list[tuple[Any, ...]], width: int = 2) -> list[Any]:
+    """`work(*one)` for each, on `width` threads where there are several: hashing and writing release the interpreter.
 
     Results in order; the first exception is raised after all threads are done.
     """
@@ -366,10 +399,12 @@ def in_parallel(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> l
             except BaseException as error:  # noqa: BLE001  raised below
                 failures.append(error)
 
-    helper = threading.Thread(target=run, name="penstock-chunks")
-    helper.start()
+    helpers = [threading.Thread(target=run, name="penstock-chunks") for _ in range(min(width, len(arguments)) - 1)]
+    for helper in helpers:
+        helper.start()
     run()
-    helper.join()
+    for helper in helpers:
+        helper.join()
     if failures:
         raise failures[0]
     return results

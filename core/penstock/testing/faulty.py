@@ -109,7 +109,7 @@ class FaultyDatastore(Datastore):
         self._inner: Datastore = contracts.open(inner, {"root": root})
         self._target, self._root = inner, root
         self.faults = Faults(count_file, crash_at, crash_after, fail_at, lose_at, rate, seed)
-        self.reach, self.exclusive_put = self._inner.reach, self._inner.exclusive_put
+        self.reach, self.exclusive_put, self.width = self._inner.reach, self._inner.exclusive_put, self._inner.width
 
     def put(self, key: str, data: Bytes, *, replace: bool = False) -> bool:
         """Counted."""

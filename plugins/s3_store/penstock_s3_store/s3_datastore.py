@@ -53,7 +53,7 @@ class S3Datastore(Datastore):
 
     reach = Reach.ANYWHERE
     compresses_from = 1.2
-    parallel = WIDTH
+    width = WIDTH
 
     def __init__(
         self,

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.contracts.reach import Reach
 from penstock.errors import ChunkDamaged
 from penstock.storage import chunks, keys, mapping
-from penstock.storage.chunks import ChunkStore
+from penstock.storage.chunks import DEFERRED_BYTES, TOUCH_AFTER_S, ChunkStore
 from penstock_local.file_datastore import FileDatastore
 from tests.unit.dict_datastore import DictDatastore
 
@@ -295,3 +296,60 @@ def test_one_piece_takes_no_thread() -> None:
         return threading.current_thread().name
 
     assert chunks.in_parallel(work, [(1,)]) == [threading.current_thread().name]
+
+
+# --------------------------------------------------------------------------------------- small ones, far away
+
+
+@pytest.fixture
+def store() -> DictDatastore:
+    return DictDatastore()
+
+
+@pytest.fixture
+def far(store: DictDatastore, monkeypatch: pytest.MonkeyPatch) -> ChunkStore:
+    store.reach = Reach.ANYWHERE
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 4 << 20)
+    return ChunkStore(store, defers=True)
+
+
+def test_small_chunks_of_a_store_far_away_are_written_together_with_one_call_each(
+    store: DictDatastore, far: ChunkStore
+) -> None:
+    pieces = [b"%d" % number * 1000 for number in range(20)]
+    names = [far.put(piece, compress=False) for piece in pieces]
+    assert store.calls == []
+    far.flush()
+    assert sorted(store.calls) == sorted(("put", keys.chunk(name)) for name in names)
+    assert [store.get(keys.chunk(name)) for name in names] == pieces
+    far.flush()
+    assert sum(call == "put" for call, _ in store.calls) == 20
+
+
+def test_what_waits_is_a_copy_and_can_be_read(
+    store: DictDatastore, far: ChunkStore
+) -> None:
+    memory = bytearray(b"first" * 100)
+    name = far.put(memory, compress=False)
+    memory[:5] = b"later"
+    assert far.fetch(name, 500) == b"first" * 100
+    assert keys.chunk(name) in store.objects
+
+
+def test_more_than_a_chunk_of_small_ones_does_not_wait(
+    store: DictDatastore, far: ChunkStore
+) -> None:
+    for number in range(17):
+        far.put(number.to_bytes(1, "big") * DEFERRED_BYTES, compress=False)
+    assert len(store.objects) == 17
+
+
+def test_one_that_stands_there_is_made_young_when_it_is_old(
+    store: DictDatastore, far: ChunkStore
+) -> None:
+    name = far.put(b"x" * 2000, compress=False)
+    far.flush()
+    store.ages_s[keys.chunk(name)] = 2 * TOUCH_AFTER_S
+    far.put(b"x" * 2000, compress=False)
+    far.flush()
+    assert store.ages_s[keys.chunk(name)] == 0.0
