@@ -6,6 +6,7 @@ import os
 
 from penstock import contracts
 from penstock.compat.variables import translated
+from penstock.contracts.reach import Reach
 from penstock.errors import SettingsError
 from penstock.nearest import hint
 from penstock.registry import Registry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
     from penstock.observers import Observers
+    from penstock.storage.chunk_cache import ChunkCache
 
 
 class Home:
@@ -94,6 +96,16 @@ class Home:
         """Import what is chosen, without making or opening anything. Raises PluginError or SettingsError."""
         for kind in BACKEND_KINDS:
             self.registry.create_class(self.registry.choose(kind, getattr(self.settings, kind)))
+
+    @property
+    def cache(self) -> ChunkCache | None:
+        """Copies of chunks, where the datastore is far away."""
+        limit_mb = self.settings.cache_mb
+        if not limit_mb or self.datastore.reach is not Reach.ANYWHERE:
+            return None
+        from penstock.storage.chunk_cache import ChunkCache, usual_folder
+
+        return ChunkCache(usual_folder(), limit_mb)
 
     def _create(self, kind: str, *args: Any) -> Any:
         name = getattr(self.settings, kind)

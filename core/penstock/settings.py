@@ -86,6 +86,7 @@ CORE_OPTIONS = (
     Option("", "datastore", "str", help="Where data lies: a name, or a URL that begins with it."),
     Option("", "metadata", "str", help="The catalogue of runs; follows the datastore unless said."),
     Option("", "logging", "str", help="Where long output goes; follows the datastore unless said."),
+    Option("", "cache_mb", "int", 10_000, "Size of this user's copies of a store far away; 0 keeps none."),
     Option("", "max_workers", "int | None", help="Jobs at once; the executor has a default."),
     Option("", "branch", "str | None", help="Branch of a flow with @project."),
     Option("", "production", "bool | None", help="Whether a flow with @project runs in production."),
@@ -458,6 +459,14 @@ class Settings:
         """Whether values that are mapped are compared with their hash when they are loaded; others always are."""
         verify: bool = self.value(_core_option("verify"))
         return verify
+
+    @property
+    def cache_mb(self) -> int:
+        """Megabytes of the cache of chunks, 0 for none."""
+        value: int = self.value(_core_option("cache_mb"))
+        if value < 0:
+            raise UsageError(f"{self.origin_of('cache_mb')}: {value} is no size of a cache", hint="--cache-mb=10000")
+        return value
 
     # -- values
 

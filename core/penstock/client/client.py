@@ -61,7 +61,8 @@ class Client:
     def over(cls, stores: Stores, *, namespace: str | None = None, unpickle: bool = True) -> Client:
         """A client of stores that are open already: a `Home`, or any object with datastore, metadata and logging.
 
-        Where it has a true `verify`, values that are mapped are compared with their hash when they are loaded.
+        Where it has a true `verify`, values that are mapped are compared with their hash when they are loaded. Where it
+        has a `cache`, copies of chunks are kept there.
         """
         made = cls.__new__(cls)
         made._begin(lambda: stores, namespace, unpickle)
@@ -94,7 +95,8 @@ class Client:
     def artifacts(self) -> Artifacts:
         """Reads values."""
         if self._artifacts is None:
-            self._artifacts = Artifacts(self.stores.datastore, verify=getattr(self.stores, "verify", False))
+            verify, cache = getattr(self.stores, "verify", False), getattr(self.stores, "cache", None)
+            self._artifacts = Artifacts(self.stores.datastore, verify=verify, cache=cache)
         return self._artifacts
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
+    from penstock.storage.chunk_cache import ChunkCache
 
 
 class DefaultClient(Client):
@@ -106,6 +107,16 @@ class TaskStores:
         """The log sink."""
         found: LogSink = self._store("logging", DatastoreLogSink)
         return found
+
+    @property
+    def cache(self) -> ChunkCache | None:
+        """Copies of chunks, on the driver's machine."""
+        how = self._opened.get("cache")
+        if how is None:
+            return None
+        from penstock.storage.chunk_cache import ChunkCache
+
+        return ChunkCache(**how)
 
     def _store(self, kind: str, otherwise: Any) -> Any:
         if kind not in self._made:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from penstock.authoring.graph import Graph, Step
     from penstock.contracts.datastore import Datastore
     from penstock.running.message import Message
+    from penstock.storage.chunk_cache import ChunkCache
 
     Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
     Drain = Callable[[], tuple[Output, Output]]
@@ -69,6 +70,7 @@ class World:
         self.facts = {**opened["facts"], "tags": frozenset(opened["facts"].get("tags", ()))}
         self._constants: tuple[str, Record] | None = None
         self._parent: tuple[str, Record | None] = ("", None)
+        self.cache = None if opened.get("cache") is None else _chunk_cache(opened["cache"])
 
     def constants(self, key: str) -> Record:
         """The record of `_parameters`. Read once a host: every attempt forked later has it already."""
@@ -94,6 +96,13 @@ class World:
             self._parent = (key, None) if known != key else (key, record or records.read_record(self.datastore, key))
 
 
+def _chunk_cache(how: Mapping[str, Any]) -> ChunkCache:
+    """The one that the driver names to processes of its own machine."""
+    from penstock.storage.chunk_cache import ChunkCache
+
+    return ChunkCache(**how)
+
+
 class Task:
     """The attempt, as decorators of the step see it."""
 
@@ -110,7 +119,7 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     raises: let what the user's code raises pass, and claim nothing then (`penstock.testing.run_step`).
     """
     started_s = time.time()
-    artifacts = Artifacts(world.datastore, verify=world.opened.get("verify", False))
+    artifacts = Artifacts(world.datastore, verify=world.opened.get("verify", False), cache=world.cache)
     record = Record(
         flow=world.flow, run=world.run, step=message.step, place=message.place, attempt=message.attempt,
         outcome=FAILED, token=message.token, started_s=started_s, parents=message.parents or _split_of(message),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         def run_ended(self, result: RunResult) -> None: ...
 
 
+_OF_THIS_MACHINE = ("metadata", "cache")  # a job elsewhere is told of none: they may be files
 EXIT_CODES = {SUCCEEDED: 0, CANCELLED: 130}
 
 
@@ -259,11 +260,12 @@ class Driver:
 
     def _opened(self, header: Mapping[str, Any]) -> dict[str, Any]:
         """What a host must know beside an attempt's own message."""
-        kinds = ("datastore", "metadata", "logging")
+        kinds, cache = ("datastore", "metadata", "logging"), self.home.cache
         stores = {kind: dict(zip(("target", "options"), self.home.target(kind), strict=True)) for kind in kinds}
         return {
             **stores,
             "verify": self.home.settings.verify,
+            "cache": None if cache is None else {"folder": cache.folder, "limit_mb": cache.limit_bytes // 1_000_000},
             "run": header["run"],
             "facts": {
                 "username": header["user"],
@@ -308,7 +310,7 @@ class Driver:
             "alias": self.declaration.alias,
             "added": self.declaration.added,
             "decorators": self.declaration.decorators,
-            "opened": {name: what for name, what in opened.items() if name != "metadata"},  # may be this machine's
+            "opened": {name: what for name, what in opened.items() if name not in _OF_THIS_MACHINE},
         }
         runtime, code = archive.pack(archive.runtime(packages)), archive.get(datastore, header["code"])
         name = archive.put_launch(datastore, launch, runtime=runtime, code=code)

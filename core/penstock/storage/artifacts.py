@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
+    from penstock.storage.chunk_cache import ChunkCache
 
     Row = Mapping[str, Any]
 
@@ -41,11 +42,14 @@ _CRC_BYTES = 4
 
 
 class Artifacts:
-    """Stores and loads values of one attempt or reader. verify: check the hash of mapped chunks too."""
+    """Stores and loads values of one attempt or reader. verify: check the hash of mapped chunks too.
 
-    def __init__(self, datastore: Datastore, *, verify: bool = False) -> None:
+    cache: keeps copies of what is read of a store far away.
+    """
+
+    def __init__(self, datastore: Datastore, *, verify: bool = False, cache: ChunkCache | None = None) -> None:
         self.datastore = datastore
-        self._chunks = ChunkStore(datastore, verify=verify, defers=True)
+        self._chunks = ChunkStore(datastore, verify=verify, defers=True, cache=cache)
         self._inline_left = INLINE_TOGETHER_BYTES
 
     # -- store

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.datastore import Bytes, Datastore
+    from penstock.storage.chunk_cache import ChunkCache
 
     Part = Mapping[str, Any]
 
@@ -40,10 +41,13 @@ class ChunkStore:
     """Writes and reads parts in one datastore. verify: check the hash of mapped chunks too.
 
     defers: small chunks wait until there are many, and are written together; `flush` must be called at the end.
+    cache: keeps copies of what is read.
     """
 
-    def __init__(self, datastore: Datastore, *, verify: bool = False, defers: bool = False) -> None:
-        self.datastore, self.verify = datastore, verify
+    def __init__(
+        self, datastore: Datastore, *, verify: bool = False, defers: bool = False, cache: ChunkCache | None = None
+    ) -> None:
+        self.datastore, self.verify, self._cache = datastore, verify, cache
         self._defers = defers and datastore.reach is Reach.ANYWHERE
         self._deferred: dict[str, bytes] = {}  # key -> what is stored there
         self._deferred_bytes = 0
@@ -161,19 +165,25 @@ class ChunkStore:
         Chunks that are compressed are expanded at once. None where objects are no files or can't be mapped.
         Raises ChunkDamaged, NotReadable.
         """
-        if not mapping.AVAILABLE or "inline" in part or self.datastore.local_path(keys.FORMAT) is None:
+        if not mapping.AVAILABLE or "inline" in part:
+            return None
+        remote = self.datastore.local_path(keys.FORMAT) is None
+        if remote and (self._cache is None or part["size"] > self._cache.limit_bytes // 2):
             return None
         names = self.names(part)
-        files = [
-            (self._file(name), min(CHUNK_BYTES, part["size"] - start))
-            for name, start in zip(names, range(0, part["size"], CHUNK_BYTES), strict=True)
-        ]
+        sizes = [min(CHUNK_BYTES, part["size"] - start) for start in range(0, part["size"], CHUNK_BYTES)]
+        find, width = (self._copied, self.datastore.width) if remote else (self._file, 1)
+        files = list(zip(in_parallel(find, list(zip(names, sizes, strict=True)), width), sizes, strict=True))
         if not any(path for path, _ in files):
             return None
         try:
             view = memoryview(mapping.map_files(files))
         except OSError:  # the file system does not map files, or the process has too many maps
             return None
+        except ChunkDamaged:
+            if remote:  # another process has taken a copy away meanwhile
+                return None
+            raise
         places = [view[start : start + CHUNK_BYTES] for start in range(0, part["size"], CHUNK_BYTES)]
         packed = [(name, place) for (path, _), name, place in zip(files, names, places, strict=True) if path is None]
         in_parallel(self.fetch_into, packed, self.datastore.width)
@@ -191,15 +201,21 @@ class ChunkStore:
 
     def fetch(self, name: str, size: int) -> Bytes:
         """One chunk of `size` bytes, verified."""
-        data: Bytes = self._get(name)
-        if not name.endswith(compression.RAW):
-            data = _expanded(name, data, size)
-        _verify(name, data)
+        copy = None if self._cache is None else self._cache.get(name)
+        if copy is not None and self._cache is not None:
+            try:
+                return _checked(name, copy, size)
+            except ChunkDamaged:
+                self._cache.drop(name)
+        stored = self._get(name)
+        data = _checked(name, stored, size)
+        if self._cache is not None:
+            self._cache.keep(name, stored)
         return data
 
     def fetch_into(self, name: str, target: memoryview) -> None:
         """One chunk, verified, into memory of its size."""
-        if not name.endswith(compression.RAW):
+        if self._cache is not None or not name.endswith(compression.RAW):
             target[:] = self.fetch(name, len(target))
             return
         try:
@@ -211,7 +227,14 @@ class ChunkStore:
             raise ChunkDamaged(f"the chunk {keys.chunk(name)} does not have {len(target)} bytes")
         _verify(name, target)
 
-    def _file(self, name: str) -> str | None:
+    def _copied(self, name: str, size: int) -> str | None:
+        """The checked copy of a raw chunk, fetched where there is none; None for one that can't be mapped."""
+        if self._cache is None or not name.endswith(compression.RAW):
+            return None
+        self.fetch(name, size)
+        return self._cache.path(name)
+
+    def _file(self, name: str, _: int) -> str | None:
         path = self.datastore.local_path(keys.chunk(name)) if name.endswith(compression.RAW) else None
         return None if path is None else str(path)
 
@@ -238,6 +261,12 @@ def _read_into(stream: Any, target: memoryview) -> bool:
             return False
         done += count
     return True
+
+
+def _checked(name: str, stored: Bytes, size: int) -> Bytes:
+    data = stored if name.endswith(compression.RAW) else _expanded(name, stored, size)
+    _verify(name, data)
+    return data
 
 
 def _expanded(name: str, stored: Bytes, size: int) -> Bytes:

@@ -41,8 +41,9 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(autouse=True)
-def no_other_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests is nobody."""
+def no_other_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests is nobody, and has no copies of anything."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
