@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,8 +155,8 @@ def test_dump(pets: Shell) -> None:
     found = document(pets, "dump", f"{first}/count")
     assert found.keys() == {"version", "tasks"}
     run = shell_id(pets, "first")
-    assert sorted(found["tasks"]) == [f"{run}/count/0", f"{run}/count/1"]
-    assert found["tasks"][f"{run}/count/0"]["size"].keys() == {"type", "size", "hash", "preview"}
+    assert [(one["run"], one["step"], one["task"]) for one in found["tasks"]] == [(run, "count", n) for n in "01"]
+    assert found["tasks"][0]["artifacts"]["size"].keys() == {"type", "size", "hash", "preview"}
 
 
 @pytest.mark.parametrize("depth", ["", "/count", "/count/1"])
@@ -198,7 +199,8 @@ def test_logs(words: list[str], out: str, err: str, pets: Shell) -> None:
 
 def test_check(pets: Shell) -> None:
     assert pets.flow("check", "pets.py").out == "PetsFlow: 4 steps, no problems\n"
-    assert document(pets, "check", "pets.py") == {"flow": "PetsFlow", "file": "pets.py", "problems": [], "note": ""}
+    told = {"version": 1, "flow": "PetsFlow", "file": "pets.py", "problems": [], "note": ""}
+    assert document(pets, "check", "pets.py") == told
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_check_of_a_flow_with_a_fault(change: tuple[str, str], message: str, whe
     answer = shell.flow("check", "pets.py", "--json")
     is_tidy(answer)
     found = json.loads(answer.out)
-    assert found.keys() == {"flow", "file", "problems", "note"}
+    assert found.keys() == {"version", "flow", "file", "problems", "note"}
     if not message:
         assert (answer.code, found["problems"]) == (0, [])
         return
@@ -347,3 +349,53 @@ def test_options_that_metaflow_s_scripts_give_to_every_command(command: list[str
 
 def test_an_environment_that_there_is_not(pets: Shell) -> None:
     is_refusal(pets.script("pets.py", "--environment=conda", "runs"), 2, "--environment", "'conda'", next_="--help")
+
+
+# ------------------------------------------------------------------------------------------------ documents
+
+AT = ["version", "flow", "run"]
+DOCUMENTS = {  # command -> fields of its document, and of each thing that it lists
+    "runs": (["version", "runs"], RUN_KEYS),
+    "show PetsFlow/RUN": (AT, {"step", "kind", "status", "tasks", "counts", "retried", "wall_s"}),
+    "show PetsFlow/RUN/count": ([*AT, "step"], {"step", "task", "status", "attempts", "wall_s", "artifacts"}),
+    "show PetsFlow/RUN/count/1": ([*AT, "step", "task"], {"attempt", "outcome", "started_s", "ended_s", "cpu_s"}),
+    "show pets.py": (["version", "name"], None),
+    "dump PetsFlow/RUN/count": (["version", "tasks"], {"flow", "run", "step", "task", "artifacts"}),
+    "logs PetsFlow/RUN/count": (["version", "logs"], {"flow", "run", "step", "task", "stdout", "stderr"}),
+    "logs PetsFlow/RUN/end --stdout --tail=1": (["version", "logs"], {"flow", "run", "step", "task", "stdout"}),
+    "tag PetsFlow/RUN": ([*AT, "tags", "system_tags"], None),
+    "check pets.py": (["version", "flow", "file", "problems", "note"], None),
+    "plugins": (["version", "plugins"], PLUGIN_KEYS),
+    "config": (["version", "settings"], {"key", "value", "origin"}),
+    "doctor": (["version", "good", "findings"], {"subject", "what", "state", "said", "hint"}),
+}
+LISTED = ("runs", "steps", "tasks", "attempts", "logs", "plugins", "settings", "findings")
+
+
+@pytest.mark.parametrize("words", DOCUMENTS)
+def test_every_document_has_one_form(pets: Shell, words: str) -> None:
+    fields, listed = DOCUMENTS[words]
+    found = document(pets, *words.replace("RUN", shell_id(pets, "first")).split())
+    assert list(found)[: len(fields)] == fields
+    assert found["version"] == 1
+    if listed is not None:
+        rows = next(found[name] for name in LISTED if isinstance(found.get(name), list))
+        assert rows
+        assert all(set(row) >= listed for row in rows), rows
+
+
+@pytest.mark.parametrize(
+    "words", ["show NoFlow/latest", "logs PetsFlow/2000", "runs NoFlow", "dump PetsFlow/latest/nosuch", "config nosuch"]
+)
+def test_an_error_is_a_document_too(pets: Shell, words: str) -> None:
+    answer = pets.flow(*words.split(), "--json")
+    found = json.loads(answer.out)
+    assert list(found) == ["version", "error"]
+    assert found["error"].keys() == {"message", "where", "hint", "exit_code"}
+    assert found["error"]["exit_code"] == answer.code > 0
+
+
+def test_each_document_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    for words in DOCUMENTS:
+        assert f"`flow {words.split()[0]}" in page

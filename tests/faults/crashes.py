@@ -11,13 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import penstock.testing
 from penstock.running.launch import records_of
 from penstock.storage import keys, records
 from penstock.values import SUCCEEDED
 from penstock_local.file_datastore import FileDatastore
 
 FLOW = "ReferenceFlow"
-SOURCE = Path(records.__file__).parent / "testing" / "flows" / "reference.py"
+SOURCE = Path(penstock.testing.__file__).parent / "flows" / "reference.py"
 ANSWER = [(["a1", "a2"], 0, False), (["b1", "b2"], 2, True)]
 PATIENCE_S = 10.0  # in which every process of a dead run must be gone
 LIMIT_S = 120.0

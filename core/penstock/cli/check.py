@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.failure import shown_place
 from penstock.cli.flow_command import alias_option
@@ -40,9 +41,7 @@ def command(session: Session, *, as_json: bool, alias: str, file: str = "") -> i
     path, flow = source.path, source.flow
     graph, found, note = _look(source)
     if as_json:
-        import json
-
-        click.echo(json.dumps({"flow": graph.name if graph else flow, "file": path, "problems": found, "note": note}))
+        document.show(flow=graph.name if graph else flow, file=path, problems=found, note=note)
     else:
         _print(path, graph, found, note)
     return FlowError.exit_code if found else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.table import table
 from penstock.errors import NotFound
@@ -32,9 +33,7 @@ def command(session: Session, *, key: str | None, as_json: bool) -> int:
         if not rows:
             raise NotFound(f"there is no setting {key!r}", hint=hint(key, known))
     if as_json:
-        import json
-
-        click.echo(json.dumps({"settings": rows}))
+        document.show(settings=rows)
     elif key is not None:
         click.echo(_shown(rows[0]["value"]))
     else:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.errors import PenstockError
@@ -36,9 +37,7 @@ def command(session: Session, *, as_json: bool) -> int:
             _show(subject, one)
     bad = any(row["state"] == BAD for row in rows)
     if as_json:
-        import json
-
-        click.echo(json.dumps({"good": not bad, "findings": rows}))
+        document.show(good=not bad, findings=rows)
     return 1 if bad else 0
 
 

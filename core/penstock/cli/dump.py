@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import pprint
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 import click
 
 from penstock.amounts import bytes_text
+from penstock.cli import document
 from penstock.cli.command import Command
-from penstock.cli.target import tasks_of
+from penstock.cli.target import at, tasks_of
 from penstock.errors import ArtifactError, UsageError
 from penstock.nearest import hint
 from penstock.printable import printable
-from penstock.view import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def command(
     if file is not None:
         _write(file, found, max_value_size)
     elif as_json:
-        described = {key: {one.id: _described(one) for one in every} for key, every in found.items()}
-        click.echo(json.dumps({"version": VERSION, "tasks": described}, indent=2))
+        chosen = zip(tasks, found.values(), strict=True)
+        document.show(tasks=[{**at(task), "artifacts": {o.id: _described(o) for o in every}} for task, every in chosen])
     else:
         _print(found, _SHOWN_BYTES if max_value_size is None else max_value_size)
         _say_what_is_missing(session, tasks, names, found)

@@ -64,10 +64,9 @@ def _tell(message: str, where: str, hint: str, code: int, *, as_json: bool) -> i
     if hint:
         _say(f"  next: {shown_place(hint)}")
     if as_json:
-        import json
+        from penstock.cli import document
 
-        fault = {"error": {"message": message, "where": where, "hint": hint, "exit_code": code}}
-        click.echo(json.dumps(fault))
+        document.show(error={"message": message, "where": where, "hint": hint, "exit_code": code})
     return code
 
 

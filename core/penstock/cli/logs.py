@@ -8,8 +8,9 @@ import time
 
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
-from penstock.cli.target import tasks_of
+from penstock.cli.target import at, tasks_of
 from penstock.client import Task
 from penstock.contracts.logsink import STDERR, STDOUT
 from penstock.errors import UsageError
@@ -35,9 +36,17 @@ _LOOK_EVERY_S = 0.5
 )
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each stream.")
 @click.option("-f", "--follow", is_flag=True, help="Go on while the task runs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, the output as text.")
 @click.pass_obj
 def command(
-    session: Session, pathspec: str, out: bool, err: bool, attempt: int | None, tail: int | None, follow: bool
+    session: Session,
+    pathspec: str,
+    out: bool,
+    err: bool,
+    attempt: int | None,
+    tail: int | None,
+    follow: bool,
+    as_json: bool,
 ) -> None:
     """Show the output of a task, or of all tasks of a step or run in turn.
 
@@ -48,7 +57,12 @@ def command(
     tasks = list(tasks_of(session, pathspec))
     if attempt is not None:
         tasks = [Task(task.pathspec, attempt, _namespace_check=False, client=task._client) for task in tasks]
+    if as_json and follow:
+        raise UsageError("--json is one document, --follow has no end", hint="take one of them")
     chosen = [stream for stream, wanted in ((STDOUT, out), (STDERR, err)) if wanted] or [STDOUT, STDERR]
+    if as_json:
+        document.show(logs=[{**at(task), **{one: _text(task, one, tail) for one in chosen}} for task in tasks])
+        return
     sinks: dict[str, BinaryIO] = dict.fromkeys(chosen, sys.stdout.buffer)
     if len(sinks) == 2:
         sinks[STDERR] = sys.stderr.buffer
@@ -73,6 +87,11 @@ def _follow(task: Task, sinks: dict[str, BinaryIO]) -> None:
         if not running:
             return
         time.sleep(_LOOK_EVERY_S)
+
+
+def _text(task: Task, stream: str, tail: int | None) -> str:
+    """What is no UTF-8 stands as a replacement character."""
+    return b"".join(_tail(task.output(stream), tail)).decode("utf-8", "replace")
 
 
 def _write(sink: BinaryIO, pieces: Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.table import table
 
@@ -33,9 +34,7 @@ def command(session: Session, *, as_json: bool) -> int:
     """0, whatever the states are."""
     rows = list(_rows(session.registry))
     if as_json:
-        import json
-
-        click.echo(json.dumps({"plugins": rows}))
+        document.show(plugins=rows)
         return 0
     for line in table(COLUMNS, [[str(row[column]) for column in COLUMNS] for row in rows]):
         click.echo(line)

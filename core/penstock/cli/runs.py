@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 
 import click
 
 from penstock.amounts import duration_text, moment_text
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.option import Nearest
 from penstock.cli.table import table
 from penstock.client import Client
 from penstock.errors import NotFound
 from penstock.values import CANCELLED, FAILED, RUNNING, SUCCEEDED
-from penstock.view import RUN_STATES, VERSION
+from penstock.view import RUN_STATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command(
     found = _found(client, flow, tags, status)
     rows = list(found if every else itertools.islice(found, limit))
     if as_json:
-        click.echo(json.dumps({"version": VERSION, "runs": rows}, indent=2))
+        document.show(runs=rows)
         return
     if not rows:
         if not session.quiet:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from penstock.amounts import bytes_text, duration_text, moment_text
 from penstock.authoring import drawing
+from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.failure import shown_file, shown_place
 from penstock.cli.option import Nearest
 from penstock.cli.table import table
-from penstock.cli.target import target_of
+from penstock.cli.target import at, target_of
 from penstock.client import Flow, Run, Step
 from penstock.errors import FlowError, UsageError
 from penstock.printable import printable
@@ -22,6 +22,7 @@ from penstock.view import StepView, TaskView, preview_lines, task_view
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
@@ -42,7 +43,10 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
         raise UsageError("what shall be shown?", hint="flow show FILE   # or: flow show PetsFlow/latest")
     if what is None or what.endswith(".py") or Path(what).is_file():
         graph = _graph(session, what or session.file or "")
-        click.echo(json.dumps(graph.data(), indent=2) if as_json else _drawn(graph, form), nl=as_json)
+        if as_json:
+            document.show(**graph.data())
+        else:
+            click.echo(_drawn(graph, form), nl=False)
         return
     found = target_of(session, what)
     if isinstance(found, Flow):
@@ -59,15 +63,19 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
         every = [task_view(history.graph, (found.id, place), tasks, status) for place in history.places()[found.id]]
         kind = history.graph[found.id].kind if found.id in history.graph else ""
         step = StepView(found.id, kind, every)
-        _tell({**step.data(), "tasks": [task.data() for task in every]}, _step_lines(found.pathspec, step), as_json)
+        data = {**at(found), **step.data(), "tasks": [task.data() for task in every]}
+        _tell(data, _step_lines(found.pathspec, step), as_json)
     else:
         task = task_view(history.graph, (found.parent.id, found.id), tasks, status)
         rows = {**history.constants(), **task.data()["artifacts"]}
-        _tell(task.data(), _task_lines(found, task, rows), as_json)
+        _tell({**at(found), **task.data()}, _task_lines(found, task, rows), as_json)
 
 
-def _tell(data: object, lines: Iterator[str], as_json: bool) -> None:
-    click.echo(json.dumps(data, indent=2) if as_json else "\n".join(lines))
+def _tell(data: Mapping[str, Any], lines: Iterator[str], as_json: bool) -> None:
+    if as_json:
+        document.show(**data)
+    else:
+        click.echo("\n".join(lines))
 
 
 # --------------------------------------------------------------------------------------------------- graphs

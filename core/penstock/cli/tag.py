@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from penstock.cli import document
 from penstock.cli.command import Command
-from penstock.cli.target import target_of
+from penstock.cli.target import at, target_of
 from penstock.client import Run
 from penstock.errors import UsageError
 from penstock.printable import printable
@@ -88,7 +87,7 @@ def _tell(session: Session, run: Run, hide: bool, flat: bool, as_json: bool) -> 
     """Of a script on standard error, where Metaflow's tools look for it; else on standard output."""
     own, system = sorted(run.user_tags), sorted(run.system_tags)
     if as_json:
-        click.echo(json.dumps({"run": run.pathspec, "tags": own, "system_tags": system}))
+        document.show(**at(run), tags=own, system_tags=system)
         return
     lines = [printable(tag) for tag in (own if hide else sorted({*own, *system}))]
     if not flat:

@@ -33,6 +33,11 @@ def target_of(session: Session, text: str) -> Target:
     return kind("/".join(parts), _namespace_check=False, client=client)
 
 
+def at(found: Run | Step | Task) -> dict[str, str]:
+    """Where it stands, as documents say it."""
+    return dict(zip(("flow", "run", "step", "task"), found.path_components, strict=False))
+
+
 def tasks_of(session: Session, text: str) -> Iterator[Task]:
     """The task that a pathspec names, or all tasks of a step, or of a run in the order of its graph.
 
