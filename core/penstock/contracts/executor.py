@@ -128,6 +128,10 @@ class Executor(ABC):
         A job of this name that the platform already has is not started again; its handle is returned.
         """
 
+    def check(self, job: Job) -> None:
+        """Refuse what can never run, before a run begins. job: what the jobs of a step have in common, named after the
+        step, without command and message. Raises JobRejected, BackendMisconfigured."""
+
     def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
         """Start several jobs: the handle of each, or why it has none, in the order given.
 

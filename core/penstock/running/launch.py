@@ -15,6 +15,7 @@ from penstock.running import lease, plan
 from penstock.running.lease import Lease
 from penstock.running.opening import Opening
 from penstock.storage import keys, records
+from penstock.user_name import user_name
 from penstock.values import run_id, run_id_after
 from penstock.which_run import which_run
 
@@ -93,11 +94,12 @@ class Opened:
         awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
         from penstock.running.driver import Driver
-        from penstock.running.placement import check_meeting, step_plans
+        from penstock.running.placement import check_jobs, check_meeting, step_plans
 
         declaration, datastore = self.declaration, home.datastore
         steps = step_plans(declaration.graph, home, wishes.executor_for)
         check_meeting(home, steps)
+        check_jobs(home, declaration.graph, steps, user_name())
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
         header = driver.header(parameters, origin, self._opening.git.result(), awaited or {})

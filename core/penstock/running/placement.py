@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from penstock import nearest
 from penstock.authoring import decorators
-from penstock.errors import SettingsError, UsageError
+from penstock.contracts.executor import Job, RunInfo
+from penstock.errors import BackendError, SettingsError, UsageError
 from penstock.running.plan import Policy
 from penstock.values import PARAMETERS_STEP, Resources
 
@@ -84,6 +87,29 @@ def _checked_options(home: Home, executor: str, options: Mapping[str, Any], wher
             f"the executor {executor} takes {name!r} for a whole run, not for one step", where=where, hint=flag
         )
     return found
+
+
+def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: str) -> None:
+    """Let executors whose jobs are elsewhere refuse what they know to be impossible.
+
+    Raises what `Executor.check` raises, with the line of the step.
+    """
+    for name in sorted({step.executor for step in steps.values()}):
+        if home.executor_class(name).uses_hosts:
+            continue
+        run = RunInfo(flow=graph.name, run="", user=user)
+        with contextlib.closing(home.executor(name, run, home.settings.options("executor", name))) as executor:
+            for step, plan in steps.items():
+                if plan.executor == name and step in graph.steps:
+                    job = Job(
+                        name=step, message="", environment=plan.environment, resources=plan.resources,
+                        timeout_s=plan.timeout_s, options=plan.options,
+                    )  # fmt: skip
+                    try:
+                        executor.check(job)
+                    except BackendError as error:
+                        error.where = error.where or f"{graph[step].file}:{graph[step].line}"
+                        raise
 
 
 def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:

@@ -41,7 +41,7 @@ from penstock.running.message import Message
 from penstock.running.scheduler import job_name
 from penstock.storage import archive, keys, records
 from penstock.storage.artifacts import Artifacts
-from penstock.values import FAILED, SUCCEEDED, Record, run_id
+from penstock.values import FAILED, SUCCEEDED, Record, Resources, run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -290,6 +290,22 @@ class ExecutorSuite:
         assert states == [JobState.SUCCEEDED if number % 4 else JobState.FAILED for number in range(self.many)]
         outcomes = [bench.record(key).outcome for _, key in made]
         assert outcomes == [SUCCEEDED if number % 4 else FAILED for number in range(self.many)]
+
+    def test_several_are_handed_over_together(self, bench: Bench, executor: Executor) -> None:
+        """Each has its answer, in the order given, and one that is refused keeps no other from running."""
+        made = [bench.attempt("succeed"), bench.attempt("succeed")]
+        jobs = [job for job, _ in made]
+        if not executor.uses_hosts:
+            jobs.insert(1, Job(name=bench.attempt("succeed")[0].name, message="{}"))
+        answers = list(executor.submit_many(jobs))
+        handles = [one for one in answers if isinstance(one, str)]
+        assert [isinstance(one, JobRejected) for one in answers] == [job.message == "{}" for job in jobs]
+        ended(executor, handles)
+        assert [bench.record(key).outcome for _, key in made] == [SUCCEEDED, SUCCEEDED]
+        assert list(executor.submit_many([])) == []
+
+    def test_a_plain_step_can_run(self, executor: Executor) -> None:
+        executor.check(Job(name="step", message="", resources=Resources(cpu=1, memory_mb=256), timeout_s=60.0))
 
     def test_a_name_of_63_characters(self, bench: Bench, executor: Executor) -> None:
         job, key = bench.attempt("succeed")

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendMisconfigured, JobRejected, PenstockError
-from penstock_aws_batch import log_stream, reasons
+from penstock.errors import JobRejected, PenstockError
+from penstock_aws_batch import examination, log_stream, reasons
 from penstock_aws_batch.definition import definition
 from penstock_aws_batch.plugin import BatchOptions
+from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue
 from penstock_aws_batch.service import AnswerLost, Refused, Service
 from penstock_aws_batch.submission import submission
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from penstock.contracts.executor import Job, RunInfo
+    from penstock.contracts.executor import Job, Mount, RunInfo
+    from penstock.contracts.finding import Finding
 
 IDS_A_CALL = 100  # AWS's limit for DescribeJobs
 CALLERS = 8  # threads that submit and terminate
@@ -48,7 +50,7 @@ class BatchExecutor(Executor):
         self._options = BatchOptions(**options)
         self.poll_interval_s = self._options.poll_s
         self._service = Service(self._options.region, self._options.profile)
-        self._fargate: dict[str, bool] = {}  # queue -> where its jobs run
+        self._queues: dict[str, Queue] = {}
         self._definitions: dict[str, str] = {}  # name of a definition -> its ARN
         self._born: dict[str, float] = {}  # id of a job that no answer has shown yet -> when it was submitted
         self._handles: dict[str, str] = {}  # name -> id, of the jobs that this process submitted or found
@@ -63,6 +65,27 @@ class BatchExecutor(Executor):
     def max_workers(self) -> int:
         """As many as a queue is used to."""
         return 1000
+
+    # -- before a run
+
+    def check(self, job: Job) -> None:
+        """That there is a queue, and that its jobs can have what a step asks for."""
+        options = self._merged(job)
+        most = self._queue(options).most_vcpus
+        (asked,) = (
+            float(one["value"])
+            for one in self._defined(job, options)["containerProperties"]["resourceRequirements"]
+            if one["type"] == "VCPU"
+        )
+        if most is not None and asked > most:
+            raise JobRejected(
+                f"{job.name} asks for {asked:g} vCPUs, and the queue {options.queue} never has more than {most}",
+                hint=f"@resources(cpu={most})   # or a compute environment with larger maxvCpus",
+            )
+
+    def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
+        """Identity, queue, roles, image."""
+        return examination.examine(self._service, self._options, self._options.image or default_image())
 
     # -- submit
 
@@ -110,8 +133,11 @@ class BatchExecutor(Executor):
                 "AWS Batch shows the variables of a job to whoever may describe it: no secret can be handed over",
                 hint="--aws-batch-iam-role=...   # a role that reaches the datastore",
             )
-        options = BatchOptions(**{**self._given, **job.options})
+        options = self._merged(job)
         return submission(job, options, self._definition(job, options), self._tags()), options
+
+    def _merged(self, job: Job) -> BatchOptions:
+        return BatchOptions(**{**self._given, **job.options})
 
     def _answer(self, prepared: tuple[str, Mapping[str, Any], BatchOptions]) -> str | PenstockError:
         _, request, options = prepared
@@ -144,15 +170,14 @@ class BatchExecutor(Executor):
         for look in range(LOOKS_AFTER_A_LOST_ANSWER):
             if look:
                 time.sleep(_LOOK_AGAIN_S)  # a fresh job may be missing from the first listing
-            found = self._listed(name, _queue(options)).get(name)
+            found = self._listed(name, named_queue(options)).get(name)
             if found is not None:
                 return found
         return None
 
     def _definition(self, job: Job, options: BatchOptions) -> str:
         """The ARN of the definition of such jobs: made by us or somebody else before, or now."""
-        image = options.image or default_image()
-        request = definition(options, job.resources, job.environment, self._runs_on_fargate(_queue(options)), image)
+        request = self._defined(job, options)
         name = request["jobDefinitionName"]
         if name not in self._definitions:
             answer = self._service.call("batch", "describe_job_definitions", jobDefinitionName=name, status="ACTIVE")
@@ -164,33 +189,19 @@ class BatchExecutor(Executor):
             self._definitions[name] = str(made["jobDefinitionArn"])
         return self._definitions[name]
 
-    def _runs_on_fargate(self, queue: str) -> bool:
-        if queue not in self._fargate:
-            found = self._service.call("batch", "describe_job_queues", jobQueues=[queue])["jobQueues"]
-            if not found:
-                raise self._no_queue(queue)
-            if found[0]["state"] != "ENABLED" or found[0]["status"] == "INVALID":
-                raise BackendMisconfigured(
-                    f"the job queue {queue} takes no jobs: {found[0]['state']}, {found[0].get('statusReason', '')}",
-                    hint=f"aws batch update-job-queue --job-queue {queue} --state ENABLED",
-                )
-            environments = [one["computeEnvironment"] for one in found[0]["computeEnvironmentOrder"]]
-            answer = self._service.call("batch", "describe_compute_environments", computeEnvironments=environments[:1])
-            kinds = [one.get("computeResources", {}).get("type", "") for one in answer["computeEnvironments"]]
-            self._fargate[queue] = any(kind.startswith("FARGATE") for kind in kinds)
-        return self._fargate[queue]
+    def _defined(self, job: Job, options: BatchOptions) -> dict[str, Any]:
+        fargate = self._queue(options).fargate
+        return definition(options, job.resources, job.environment, fargate, options.image or default_image())
 
-    def _no_queue(self, queue: str) -> BackendMisconfigured:
-        there = self._service.call("batch", "describe_job_queues")["jobQueues"]
-        names = ", ".join(sorted(one["jobQueueName"] for one in there)) or "none"
-        return BackendMisconfigured(
-            f"there is no job queue {queue} in this account and region; there is: {names}",
-            hint="--aws-batch-queue=NAME   # or --aws-batch-region=REGION",
-        )
+    def _queue(self, options: BatchOptions) -> Queue:
+        name = named_queue(options)
+        if name not in self._queues:
+            self._queues[name] = find_queue(self._service, name)
+        return self._queues[name]
 
     def _refusal(self, error: Refused, options: BatchOptions) -> Exception:
         if "JobQueue" in str(error):
-            return self._no_queue(_queue(options))
+            return no_queue(self._service, named_queue(options))
         return JobRejected(f"AWS Batch refuses the job: {error}")
 
     def _tags(self) -> dict[str, str]:
@@ -279,7 +290,7 @@ class BatchExecutor(Executor):
                 time.sleep(_LOOK_AGAIN_S)
             patterns = missing if len(missing) <= NAMES_ONE_BY_ONE else [f"{_beginning(missing)}*"]
             for pattern in patterns:
-                there = self._listed(pattern, _queue(self._options))
+                there = self._listed(pattern, named_queue(self._options))
                 found.update((name, there[name]) for name in missing if name in there)
         self._born.update(dict.fromkeys(found.values(), time.monotonic()))
         self._handles.update(found)
@@ -315,14 +326,6 @@ class BatchExecutor(Executor):
 def default_image() -> str:
     """Docker's own Python of this version, from Amazon's registry: no account, and no limit that counts in AWS."""
     return f"public.ecr.aws/docker/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-
-
-def _queue(options: BatchOptions) -> str:
-    if options.queue is None:
-        raise BackendMisconfigured(
-            "no job queue is named", hint="--aws-batch-queue=NAME   # or queue below [tool.penstock.aws-batch]"
-        )
-    return options.queue
 
 
 def _beginning(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import boto3
@@ -11,6 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from penstock.contracts.executor import Executor, RunInfo
 from penstock.testing import ExecutorSuite, HttpDatastore, HttpStoreServer
+from penstock_aws_batch.examination import STARTS_JOBS
 from plugins.aws_batch.tests.endpoint.jobs import REGION
 
 TYPE_CHECKING = False
@@ -47,26 +49,29 @@ class TestOnMoto(ExecutorSuite):
                 "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
             }.items():  # fmt: skip
                 environment.setenv(name, value)
-            _make_queue()
+            cls.role = _make_queue()
             cls.store = stack.enter_context(HttpStoreServer())
             yield
 
     def make(self, run: RunInfo, folder: Path) -> Executor:
         from penstock_aws_batch.executor import BatchExecutor
 
-        return BatchExecutor(run, queue="penstock", image=self.image, default_memory=512, poll_s=0.1)
+        return BatchExecutor(
+            run, queue="penstock", image=self.image, default_memory=512, poll_s=0.1, iam_role=self.role
+        )
 
     def make_datastore(self, folder: Path) -> Datastore:
         return HttpDatastore(self.store.url)
 
 
-def _make_queue() -> None:
-    """An account with a network, a role, a compute environment and a queue."""
+def _make_queue() -> str:
+    """An account with a network, a role, a compute environment and a queue; returns the role."""
     ec2, iam, batch = boto3.client("ec2"), boto3.client("iam"), boto3.client("batch")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
-    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": STARTS_JOBS}}]}
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     iam.create_instance_profile(InstanceProfileName="r")
     iam.add_role_to_instance_profile(InstanceProfileName="r", RoleName="r")
     batch.create_compute_environment(
@@ -79,3 +84,4 @@ def _make_queue() -> None:
         jobQueueName="penstock", state="ENABLED", priority=1,
         computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "penstock"}],
     )  # fmt: skip
+    return str(role)

@@ -6,7 +6,7 @@
     jobs.py          a job: states, attempts, what DescribeJobs says of it
     containers.py    one container of an attempt on the engine
     batch.py         the actions of Batch, and the thread that moves jobs on
-    others.py        CloudWatch Logs, STS and IAM, as far as a launcher asks them
+    others.py        CloudWatch Logs, ECR, STS and IAM, as far as a launcher asks them
     __main__.py      the same from a shell: python -m plugins.aws_batch.tests.endpoint --port=4570
 
 What is known of AWS's behaviour comes from the service model, the user guide, and the table in the design notes; what

@@ -38,9 +38,10 @@ class Endpoint:
         self._server.endpoint = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.batch = Batch(self.switches, queue, f"{self.url}/credentials")
-        self.logs = others.Logs(self.batch)
+        self.logs, self.registry = others.Logs(self.batch), others.Registry()
         loader, self.models = Loader(), {}
-        for name in ("batch", "logs"):
+        self.services: dict[str, Any] = {"batch": self.batch, "logs": self.logs, "ecr": self.registry}
+        for name in self.services:
             self.models[name] = ServiceModel(loader.load_service_model(name, "service-2"), name)
         self.routes = {
             (model.http["method"], model.http["requestUri"]): model
@@ -61,7 +62,7 @@ class Endpoint:
 
     def environment(self) -> dict[str, str]:
         """Variables with which the AWS SDK of any process comes here, as the launcher."""
-        urls = {f"AWS_ENDPOINT_URL_{name}": self.url for name in ("BATCH", "CLOUDWATCH_LOGS", "STS", "IAM")}
+        urls = {f"AWS_ENDPOINT_URL_{name}": self.url for name in ("BATCH", "CLOUDWATCH_LOGS", "ECR", "STS", "IAM")}
         key, secret = self.switches.launcher_credentials
         return {
             **urls, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION,
@@ -89,8 +90,7 @@ class Endpoint:
         report = ParamValidator().validate(request, operation.input_shape)
         if report.has_errors():
             raise Refused(f"Request is not well formed: {report.generate_report()}")
-        behind: Any = self.batch if service == "batch" else self.logs
-        answer: dict[str, Any] = getattr(behind, action)(request)
+        answer: dict[str, Any] = getattr(self.services[service], action)(request)
         if operation.output_shape is not None:
             wrong = ParamValidator().validate(answer, operation.output_shape)
             if wrong.has_errors():
@@ -144,8 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization", "")
         try:
             target = self.headers.get("X-Amz-Target", "")
-            if target.startswith("Logs_"):
-                answer = endpoint.call("logs", target.rpartition(".")[2], json.loads(body), authorization)
+            if target:
+                service = "logs" if target.startswith("Logs_") else "ecr"
+                answer = endpoint.call(service, target.rpartition(".")[2], json.loads(body), authorization)
                 self._say(200, json.dumps(answer), "application/x-amz-json-1.1")
             elif self.path == "/":
                 form = {name: values[0] for name, values in parse_qs(body.decode()).items()}

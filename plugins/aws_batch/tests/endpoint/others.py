@@ -1,4 +1,4 @@
-"""CloudWatch Logs, STS and IAM, as far as a launcher asks them."""
+"""CloudWatch Logs, ECR, STS and IAM, as far as a launcher asks them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ class Logs:
         page = events[start : start + limit]
         after = start + len(page)  # the same token again is how the end is said
         return {"events": page, "nextForwardToken": f"f/{after}", "nextBackwardToken": f"b/{start}"}
+
+
+class Registry:
+    """Of container images. images: `repository:tag`."""
+
+    def __init__(self) -> None:
+        self.images: set[str] = set()
+
+    def DescribeImages(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        name, tag = request["repositoryName"], request["imageIds"][0]["imageTag"]
+        if f"{name}:{tag}" not in self.images:
+            message = f"The image with imageId {{imageTag:'{tag}'}} does not exist within the repository '{name}'"
+            raise Refused(message, "ImageNotFoundException")
+        return {"imageDetails": [{"repositoryName": name, "imageTags": [tag]}]}
 
 
 def identity(arn: str) -> str:

@@ -1,0 +1,73 @@
+"""The job queue, and what its compute environments can run."""
+
+from __future__ import annotations
+
+from penstock.errors import BackendMisconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from penstock_aws_batch.plugin import BatchOptions
+    from penstock_aws_batch.service import Service
+
+
+class Queue:
+    """name: as it was given; environments: names of the compute environments, in order; fargate: they have no
+    instances; most_vcpus: of one job, None for no limit that is known."""
+
+    __slots__ = ("environments", "fargate", "most_vcpus", "name")
+
+    def __init__(self, name: str, environments: list[str], fargate: bool, most_vcpus: int | None) -> None:
+        self.name, self.environments, self.fargate, self.most_vcpus = name, environments, fargate, most_vcpus
+
+
+def named_queue(options: BatchOptions) -> str:
+    """The queue of the options. Raises BackendMisconfigured where none is named."""
+    if options.queue is None:
+        raise BackendMisconfigured(
+            "no job queue is named", hint="--aws-batch-queue=NAME   # or queue below [tool.penstock.aws-batch]"
+        )
+    return options.queue
+
+
+def find_queue(service: Service, name: str) -> Queue:
+    """Ask AWS for it. Raises BackendMisconfigured for one that is not there or takes no jobs."""
+    found = service.call("batch", "describe_job_queues", jobQueues=[name])["jobQueues"]
+    if not found:
+        raise no_queue(service, name)
+    (queue,) = found
+    if queue["state"] != "ENABLED" or queue["status"] == "INVALID":
+        raise BackendMisconfigured(
+            f"the job queue {name} takes no jobs: {queue['state']}, {queue.get('statusReason', '')}",
+            hint=f"aws batch update-job-queue --job-queue {name} --state ENABLED",
+        )
+    named = [one["computeEnvironment"] for one in queue["computeEnvironmentOrder"]]
+    answer = service.call("batch", "describe_compute_environments", computeEnvironments=named)
+    environments = answer["computeEnvironments"]
+    working = [
+        one for one in environments if one.get("state", "ENABLED") == "ENABLED" and one.get("status") != "INVALID"
+    ]
+    if not working:
+        one = environments[0]
+        raise BackendMisconfigured(
+            f"the compute environment {one['computeEnvironmentName']} of {name} runs no jobs: {one.get('state')}, "
+            f"{one.get('statusReason', '')}",
+            hint="aws batch describe-compute-environments   # what it says of itself",
+        )
+    resources = [one.get("computeResources", {}) for one in working]
+    most = [one.get("maxvCpus") for one in resources]
+    return Queue(
+        name,
+        [one["computeEnvironmentName"] for one in working],
+        any(one.get("type", "").startswith("FARGATE") for one in resources),
+        None if None in most or not most else max(most),
+    )
+
+
+def no_queue(service: Service, name: str) -> BackendMisconfigured:
+    """What to say of a queue that is not there."""
+    there = service.call("batch", "describe_job_queues")["jobQueues"]
+    names = ", ".join(sorted(one["jobQueueName"] for one in there)) or "none"
+    return BackendMisconfigured(
+        f"there is no job queue {name} in this account and region; there is: {names}",
+        hint="--aws-batch-queue=NAME   # or --aws-batch-region=REGION",
+    )
