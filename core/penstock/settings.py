@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 
 from penstock.errors import SettingsError, UsageError
 from penstock.nearest import hint, nearest
+from penstock.setting_files import project_file, user_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 
 BACKEND_KINDS = ("executor", "datastore", "metadata", "logging")
-PROJECT_FILE, PROJECT_TABLE_FILE = "penstock.toml", "pyproject.toml"
 DEFAULT = "default"
 
 
@@ -265,60 +264,6 @@ def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def project_file(folder: str) -> tuple[str, dict[str, Any]] | None:
-    """The nearest `penstock.toml`, or `pyproject.toml` with a table `tool.penstock`, in `folder` or above it.
-
-    Returns its path and the table. Raises SettingsError for a file that is no TOML.
-    """
-    at = os.path.abspath(folder)
-    while True:
-        found = _table_in(at)
-        if found is not None:
-            return found
-        above = os.path.dirname(at)
-        if above == at:
-            return None
-        at = above
-
-
-def _table_in(folder: str) -> tuple[str, dict[str, Any]] | None:
-    path = os.path.join(folder, PROJECT_FILE)
-    table = read_toml(path)
-    if table is not None:
-        return path, table
-    path = os.path.join(folder, PROJECT_TABLE_FILE)
-    table = ((read_toml(path, only_with=b"tool.penstock") or {}).get("tool") or {}).get("penstock")
-    return None if table is None else (path, table)
-
-
-def user_file(environ: Mapping[str, str]) -> str:
-    """The user's own file. Source: XDG base directories; on macOS the folder of application support."""
-    if environ.get("XDG_CONFIG_HOME"):
-        return os.path.join(environ["XDG_CONFIG_HOME"], "penstock", PROJECT_FILE)
-    home = environ.get("HOME") or os.path.expanduser("~")
-    below = ("Library", "Application Support") if sys.platform == "darwin" else (".config",)
-    return os.path.join(home, *below, "penstock", PROJECT_FILE)
-
-
-def read_toml(path: str, *, only_with: bytes = b"") -> dict[str, Any] | None:
-    """A TOML file as a dict; None where there is none, or none that holds `only_with`. Raises SettingsError."""
-    try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except OSError:
-        return None
-    if only_with not in raw:
-        return None
-    import tomllib
-
-    try:
-        return tomllib.loads(raw.decode("utf-8"))
-    except ValueError as error:
-        raise SettingsError(
-            f"{path} can't be read: {error}", where=path, hint="flow config   # says what holds, once it can be read"
-        ) from error
-
-
 # ----------------------------------------------------------------------------------------------- location
 
 
@@ -383,7 +328,7 @@ class Settings:
             layers.append(Layer(_recorded(recorded, declarations), folder, lambda _: "the run itself"))
         layers.append(Layer(environ, folder, lambda o: o.variable, lambda o: o.variable))
         profile = profile or environ.get("PENSTOCK_PROFILE") or None
-        files = [found for found in (project_file(folder), _user_table(environ)) if found is not None]
+        files = [found for found in (project_file(folder), user_table(environ)) if found is not None]
         for path, table in files:
             own = _file_layers(path, table, profile)
             for layer in own:
@@ -549,12 +494,6 @@ def _recorded(data: Mapping[str, Any], declarations: Declarations) -> dict[str, 
     owner = declarations.choose("executor", data["executor"]).name
     given = {f"{owner}.{name}": value for name, value in options.items() if value is not None}
     return {"executor": data["executor"], **given}
-
-
-def _user_table(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
-    path = user_file(environ)
-    table = read_toml(path)
-    return None if table is None else (path, table)
 
 
 def _check_profile(profile: str, files: Iterable[tuple[str, Mapping[str, Any]]]) -> None:

@@ -180,7 +180,8 @@ def shown(attempts: Sequence[Record]) -> Record | None:
 
 
 def task_state(graph: Graph, step: str, attempts: Sequence[Record], run_status: str) -> str:
-    """What became of a task. While its run goes on, one that gets a further attempt counts as running."""
+    """What became of a task. While its run goes on, one that gets a further attempt counts as running; one without a
+    record ran or waited when its scheduler died."""
     record = shown(attempts)
     if record is not None and record.outcome == SUCCEEDED:
         return SUCCEEDED
@@ -388,9 +389,9 @@ def task_view(graph: Graph, task: Task, tasks: Tasks, status: str) -> TaskView:
 
 
 def existing(graph: Graph, tasks: Tasks, status: str, found: Lineage | None = None) -> dict[str, list[str]]:
-    """Step -> sorted places of its tasks: those with a record, and in a running run those that are ready too."""
+    """Step -> sorted places of its tasks: those with a record; those that are ready too, unless the run has ended."""
     there = set(tasks)
-    if status == RUNNING:
+    if status in (RUNNING, DIED):
         there.update((found or lineage(graph, tasks)).parents)
     places: dict[str, list[str]] = {}
     for step, place in there:

@@ -453,8 +453,8 @@ def test_a_default_that_can_not_be_computed(shell: Shell) -> None:
 # ------------------------------------------------------------------------------------------------ settings
 
 WRONG_SETTINGS = {
-    "no TOML": ("executor = \n", ["penstock.toml can't be read", "line 1"], ""),
-    "not UTF-8": (b"executor = '\xff'\n", ["penstock.toml can't be read"], ""),
+    "no TOML": ("executor = \n", ["penstock.toml is no TOML", "penstock.toml:1"], ""),
+    "not UTF-8": (b"executor = '\xff'\n", ["penstock.toml is no UTF-8", "penstock.toml:1"], ""),
     "unknown key": ("executr = 'local'\n", ["penstock.toml", "no setting 'executr'"], "'executor'"),
     "unknown key of a backend": ("[local]\nrot = 'x'\n", ["no setting 'local.rot'"], "'root'"),
     "unknown backend": ("[locl]\nroot = 'x'\n", ["no backend 'locl'"], "'local'"),

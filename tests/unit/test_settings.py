@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import PluginError, SettingsError, UsageError
 from penstock.plugin import Backend, option
-from penstock.settings import Option, Settings, convert, nearest_folder, options_of, project_file, user_file
+from penstock.setting_files import project_file, user_file
+from penstock.settings import Option, Settings, convert, nearest_folder, options_of
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,6 @@ def test_the_nearest_project_file_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("executor = ", "can't be read", ""),
         ('excutor = "cloud"', "no setting 'excutor'", "executor"),
         ('[cloud]\nimagge = "x"', r"no setting 'cloud\.imagge'", "image"),
         ("[clud]\nimage = 1", "no backend 'clud'", "cloud"),
@@ -226,6 +226,29 @@ def test_mistakes_in_a_project_file_name_it_and_the_nearest_word(
     with pytest.raises(SettingsError, match=message) as found:
         settings(tmp_path, profile=profile)
     assert found.value.where == str(tmp_path / "penstock.toml")
+    assert hint in found.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        (b"executor = ", 1, "name = \"text\"   # or name = 4, in place of 'executor ='"),
+        (b"executor = local", 1, 'executor = "local"'),
+        (b'\nexecutor: local  # here\n', 2, 'executor = "local"'),
+        (b"[local]\nmax-workers : 4\n", 2, "max-workers = 4"),
+        (b"[local\n", 1, "in place of '[local'"),
+        (b'executor = "local"\nexecutor = "inline"\n', 2, ""),
+        (b"# fine\nexecutor = 'caf\xe9'\n", 2, "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_told_with_the_line_that_was_meant(
+    tmp_path: Path, text: bytes, line: int, hint: str
+) -> None:
+    path = tmp_path / "penstock.toml"
+    path.write_bytes(text)
+    with pytest.raises(SettingsError, match=r"is no (TOML|UTF-8)") as found:
+        settings(tmp_path)
+    assert found.value.where == f"{path}:{line}"
     assert hint in found.value.hint
 
 

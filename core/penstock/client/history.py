@@ -11,7 +11,7 @@ from penstock.authoring.graph import Graph
 from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing, NotFound
 from penstock.running import lease
 from penstock.storage import keys, records, tags
-from penstock.values import PARAMETERS_STEP, ROOT_PLACE, RUNNING, SUCCEEDED
+from penstock.values import DIED, PARAMETERS_STEP, ROOT_PLACE, RUNNING, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class History:
     def places(self) -> Mapping[str, Sequence[str]]:
         """Step -> places of its tasks, sorted; in a running run also of those without a record."""
         tasks, status = self.tasks(), self.status()
-        return view.existing(self.graph, tasks, status, self.lineage() if status == RUNNING else None)
+        return view.existing(self.graph, tasks, status, self.lineage() if status in (RUNNING, DIED) else None)
 
     def exists(self, step: str, place: str) -> bool:
         """Whether the run has such a task."""
