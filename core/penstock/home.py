@@ -10,7 +10,7 @@ from penstock.contracts.reach import Reach
 from penstock.errors import SettingsError
 from penstock.nearest import hint
 from penstock.registry import Registry
-from penstock.settings import BACKEND_KINDS, Settings, of_type, options_of
+from penstock.settings import BACKEND_KINDS, DEFAULT, Settings, of_type, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Home:
         self._datastore: Datastore | None = None
         self._metadata: MetadataStore | None = None
         self._logging: LogSink | None = None
+        self.remark = ""  # for whoever runs: what was chosen differently here, once it is open
 
     @classmethod
     def open(
@@ -82,7 +83,13 @@ class Home:
     def metadata(self) -> MetadataStore:
         """The catalogue over the datastore."""
         if self._metadata is None:
-            self._metadata = self._create("metadata", self.datastore)
+            made: MetadataStore = self._create("metadata", self.datastore)
+            if self.settings.origin_of("metadata") == DEFAULT and (reason := made.unfit()):
+                made.close()
+                self.remark = f"{reason}: the catalogue is kept as objects of the datastore"
+                self.settings.settle("metadata", self.default_name("metadata"))
+                made = self._create("metadata", self.datastore)
+            self._metadata = made
         return self._metadata
 
     @property
@@ -113,9 +120,15 @@ class Home:
         self.registry.create_class(backend)
         return contracts.open(backend.target, self.settings.options(kind, name), *args)
 
+    def recorded(self) -> dict[str, Any]:
+        """Settings as a run's header has them; which catalogue it is, is known once it is open."""
+        self.metadata  # noqa: B018 - asked for so that it is chosen
+        return self.settings.data()
+
     def target(self, kind: str) -> tuple[str, dict[str, Any]]:
         """Import target and options by which another process opens the chosen datastore, metadata store or log sink."""
-        return self.registry.choose(kind, getattr(self.settings, kind)).target, getattr(self, kind).options()
+        options = getattr(self, kind).options()
+        return self.registry.choose(kind, getattr(self.settings, kind)).target, options
 
     # -- executors
 

@@ -372,6 +372,10 @@ class Settings:
                 self._names[kind] = self.declarations.default(kind).name
         return self._names[kind]
 
+    def settle(self, kind: str, name: str) -> None:
+        """Another backend than the default, where that does not fit."""
+        self._names[kind] = name
+
     @property
     def max_workers(self) -> int | None:
         """Jobs at once, None for the executor's default."""

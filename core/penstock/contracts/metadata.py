@@ -105,6 +105,13 @@ class MetadataStore(ABC):
         """Names of all flows that have a run, in any order."""
         yield from {row.flow for row in self.runs()}
 
+    def unfit(self) -> str:
+        """Why this catalogue should not lie where it would, as a sentence's beginning; empty where it may.
+
+        Asked only where nobody chose it by name: core's own, over the datastore, then takes its place.
+        """
+        return ""
+
     def needs_rebuild(self) -> bool:
         """Whether this catalogue was never filled from its datastore, was deleted or is damaged. Reads, never writes.
 

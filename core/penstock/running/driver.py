@@ -157,7 +157,7 @@ class Driver:
             "added": declaration.added,
             "origin": origin,
             "awaited": [at[2:] for at in awaited.values()],
-            "settings": settings.data(),
+            "settings": self.home.recorded(),
             "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
             "on_failure": self.wishes.on_failure,
             "max_workers": self.wishes.max_workers,
@@ -175,6 +175,8 @@ class Driver:
         flow, run = header["flow"], header["run"]
         tags.add_tags(self.home.datastore, flow, run, header["tags"])
         self.console.started(Pathspec(flow, run), self.home.settings.executor, self.home.datastore.label)
+        if self.home.remark:
+            self.console.note(self.home.remark)
         if not self.home.datastore.exclusive_put:
             self.console.note("this store can't put exclusively: while the run goes on, nobody else may drive it")
 

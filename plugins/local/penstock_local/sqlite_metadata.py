@@ -15,6 +15,7 @@ from pathlib import Path
 
 from penstock.contracts.metadata import AttemptRow, MetadataStore, RunRow, TagRow
 from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock_local.file_system import network_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ class SqliteMetadata(MetadataStore):
                 hint="--metadata=datastore   # or --metadata-path=FILE",
             )
         return found
+
+    def unfit(self) -> str:
+        """On a file system of a network."""
+        folder = self.path.parent
+        kind = network_kind(str(folder))
+        return f"{folder} is on {kind}, where SQLite's locks can't be relied on" if kind else ""
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is not None and self._owner == os.getpid():
