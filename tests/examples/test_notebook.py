@@ -132,6 +132,38 @@ def test_a_class_over_several_cells(folder: Path) -> None:
     assert sorted(found.name for found in folder.glob("*.py")) == ["beside.py", "petsflow.py"]
 
 
+INTERRUPTED = """
+import os, signal, threading, time
+from penstock import Flow, FlowSpec, step
+class SlowFlow(FlowSpec):
+    @step
+    def start(self):
+        open("there", "w").close()
+        time.sleep(300)
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+# %%
+def interrupt():
+    while not os.path.exists("there"):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)  # as the button does
+threading.Thread(target=interrupt).start()
+SlowFlow.run()
+# %%
+print(Flow("SlowFlow").latest_run.status)
+""".strip("\n").split("\n# %%\n")
+
+
+def test_the_kernel_s_interrupt_cancels_the_run_and_the_notebook_goes_on(folder: Path) -> None:
+    done = Executed.of_cells(*INTERRUPTED, folder=folder)
+    (error,) = done.errors()
+    assert error.startswith("RunCancelled: SlowFlow/")
+    assert done.printed("print(") == "cancelled\n"
+    assert not list(folder.glob("slowflow*"))
+
+
 def test_a_notebook_s_flow_elsewhere(folder: Path) -> None:
     """Its class travels with the code, and a module beside the notebook too."""
     (folder / "beside.py").write_text("def twice(x):\n    return 2 * x\n")

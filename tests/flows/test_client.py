@@ -316,5 +316,8 @@ def test_two_stores_side_by_side(world: World, tmp_path: Path, monkeypatch: pyte
     assert next(iter(other["train"])).parent_tasks[0].parent.parent.parent.latest_run == other
     by_root = Client("local", root=str(world.folder / ".penstock")).run("NodesFlow/latest")
     assert by_root == other
-    loaded = pickle.loads(pickle.dumps([other, by_root]))
+    monkeypatch.chdir(world.folder)
+    pickled = pickle.dumps([other, Client("local", root=".penstock").run("NodesFlow/latest")])
+    monkeypatch.chdir(tmp_path)
+    loaded = pickle.loads(pickled)
     assert [run["train"]["2"].data.node for run in loaded] == [2, 2]

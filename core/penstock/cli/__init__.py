@@ -75,11 +75,11 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
     from penstock.cli.console import PlainConsole
     from penstock.cli.parameters import as_texts
     from penstock.cli.session import Session
-    from penstock.errors import RunFailed
+    from penstock.errors import RunCancelled, RunFailed
     from penstock.host.flow_file import FlowFile
     from penstock.running import launch
     from penstock.running.driver import Wishes
-    from penstock.values import SUCCEEDED
+    from penstock.values import CANCELLED, SUCCEEDED
 
     name = flow_class.__name__
     own = getattr(sys.modules.get(flow_class.__module__), "__file__", None)
@@ -91,5 +91,6 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
         home = Session().open_home(environ=opened.declaration.environ)
         result = opened.run(home, given, Wishes(), PlainConsole(opened.declaration.graph, cells=own is None))
     if result.outcome != SUCCEEDED:
-        raise RunFailed(f"{result.flow}/{result.run} {result.outcome}", hint=f"flow show {result.flow}/{result.run}")
+        kind = RunCancelled if result.outcome == CANCELLED else RunFailed
+        raise kind(f"{result.flow}/{result.run} {result.outcome}", hint=f"flow show {result.flow}/{result.run}")
     return client.Run(f"{result.flow}/{result.run}", _namespace_check=False)

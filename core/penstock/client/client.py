@@ -52,10 +52,11 @@ class Client:
         if options and datastore is None:
             raise UsageError(f"{', '.join(options)}: options of which datastore?", hint='Client("local", root=...)')
         named = {"datastore": datastore, "metadata": metadata, "logging": logging}
-        self._begin(lambda: _open_home(named, options, folder, profile), namespace, unpickle)
+        self._begin(lambda reader: _open_home(reader, named, options, folder, profile), namespace, unpickle)
         folder = os.path.abspath(folder) if folder is not None else None  # so that it holds wherever it is read again
         more = {"profile": profile, "folder": folder, "namespace": namespace, "unpickle": unpickle}
         self._how: dict[str, Any] | None = {**named, **more, **options}
+        self._options = tuple(options)
 
     @classmethod
     def over(cls, stores: Stores, *, namespace: str | None = None, unpickle: bool = True) -> Client:
@@ -65,11 +66,11 @@ class Client:
         has a `cache`, copies of chunks are kept there.
         """
         made = cls.__new__(cls)
-        made._begin(lambda: stores, namespace, unpickle)
+        made._begin(lambda _: stores, namespace, unpickle)
         made._how = None
         return made
 
-    def _begin(self, opened: Callable[[], Stores], namespace: str | None, unpickle: bool) -> None:
+    def _begin(self, opened: Callable[[Client], Stores], namespace: str | None, unpickle: bool) -> None:
         self._open = opened
         self._stores: Stores | None = None
         self._artifacts: Artifacts | None = None
@@ -81,14 +82,16 @@ class Client:
         reads it."""
         from penstock.client.default import DefaultClient, default_client
 
-        anew = self._how is None or isinstance(self, DefaultClient)
-        return (default_client, ()) if anew else (_again, (self._how,))
+        if self._how is None or isinstance(self, DefaultClient):
+            return default_client, ()
+        opened = {} if self._stores is None else self._stores.datastore.options()  # a folder is absolute by now
+        return _again, ({**self._how, **{name: opened[name] for name in self._options if name in opened}},)
 
     @property
     def stores(self) -> Stores:
         """The open stores."""
         if self._stores is None:
-            self._stores = self._open()
+            self._stores = self._open(self)
         return self._stores
 
     @property
@@ -226,6 +229,7 @@ class Client:
 
 
 def _open_home(
+    reader: Client,
     named: Mapping[str, str | None],
     options: Mapping[str, str],
     folder: str | PathLike[str] | None,
@@ -244,7 +248,10 @@ def _open_home(
             if name not in known:
                 raise UsageError(f"the datastore {backend.name} has no option {name!r}", hint=hint(name, known))
         flags |= {f"{backend.name}.{name}": value for name, value in options.items()}
-    return Home.open(flags, registry=registry, folder=None if folder is None else os.fspath(folder), profile=profile)
+    where = None if folder is None else os.fspath(folder)
+    home = Home.open(flags, registry=registry, folder=where, profile=profile)
+    weakref.finalize(reader, home.close)  # whoever looks at a run has nothing to close
+    return home
 
 
 def _again(how: dict[str, Any]) -> Client:

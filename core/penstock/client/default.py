@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from contextvars import ContextVar
 
 from penstock import contracts
@@ -124,5 +125,6 @@ class TaskStores:
             made = otherwise(self.datastore) if how is None else contracts.open(
                 how["target"], how["options"], self.datastore
             )  # fmt: skip
+            weakref.finalize(self, made.close)
             self._made[kind] = made
         return self._made[kind]
