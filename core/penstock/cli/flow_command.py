@@ -11,13 +11,13 @@ import click
 
 from penstock.cli.command import Command
 from penstock.cli.option import Nearest, Sectioned, SettingOption
-from penstock.compat.options import ALIAS
+from penstock.compat.options import ALIAS, CONFIGS
 from penstock.errors import PenstockError, UsageError
 from penstock.settings import CORE_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from typing import Any
 
     from penstock.cli.session import Session
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from penstock.running.driver import Wishes
     from penstock.running.launch import Opened
 
-_OPENED, _HOME = "penstock.opened", "penstock.home"
+_OPENED, _CLAIMED = "penstock.opened", "penstock.claimed"
+_OF_FLOWS = ("branch", "production")  # settings that only a flow with `@project` heeds
 FILE = click.Argument(["file"], metavar="FILE[:FLOW]")
 
 
@@ -40,8 +41,12 @@ class FlowCommand(Command):
         self.params[:0] = [FILE, *run_options(), alias_option()]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Without FILE where it is known."""
-        return [one for one in super().get_params(ctx) if one is not FILE or not ctx.obj.script]
+        """Without FILE where it is known, and without the options that a parameter of the flow takes the place of."""
+        claimed = ctx.meta.get(_CLAIMED, ())
+        return [
+            one for one in super().get_params(ctx)
+            if not (one is FILE and ctx.obj.script) and not (one.name in claimed and _gives_way(one))
+        ]  # fmt: skip
 
     def extra_options(self, ctx: click.Context, args: list[str]) -> Iterable[click.Parameter]:
         """Import the flow; its parameters and the backends of its steps bring options."""
@@ -57,13 +62,15 @@ class FlowCommand(Command):
         opened = ctx.with_resource(Opened(opening))
         settings = session.open_home(opened.declaration.environ).settings
         ctx.meta[_OPENED] = opened
-        _refuse_strange(session, opened.declaration)
+        if self.takes_parameters:
+            ctx.meta[_CLAIMED] = {one["name"].replace("-", "_") for one in opened.declaration.parameters}
+        _refuse_strange(session, opened.declaration, ctx.meta.get(_CLAIMED, ()))
         single = {text.partition("=")[2].partition(":")[0] for text in values.get("executor_for") or ()} - {""}
         extra = self.backend_options(settings, [*single, *_executors_of(opened)])
         if self.takes_parameters:
             from penstock.cli.parameters import parameter_options
 
-            taken = {spelt for one in [*super().get_params(ctx), *extra] for spelt in one.opts}
+            taken = {spelt for one in [*self.get_params(ctx), *extra] for spelt in one.opts}
             return [*parameter_options(opened.declaration, taken), *extra]
         return extra
 
@@ -77,16 +84,22 @@ def _load_meanwhile(session: Session) -> None:
         session.open_home().load_classes()
 
 
-def _refuse_strange(session: Session, declaration: Declaration) -> None:
+def _gives_way(option: click.Parameter) -> bool:
+    """Whether a parameter may have the name of this option: that of a word that other scripts pass and that means
+    nothing here, or of a setting that can be said in other ways."""
+    return (isinstance(option, click.Option) and option.hidden) or option.name in _OF_FLOWS
+
+
+def _refuse_strange(session: Session, declaration: Declaration, claimed: Container[str]) -> None:
     """Options of flow decorators and of configs that this flow does not have. Raises UsageError."""
     flow = declaration.flow
-    for name in ("branch", "production"):
-        if name in session.flags and declaration.project is None:
+    for name in _OF_FLOWS:
+        if name in session.flags and declaration.project is None and name not in claimed:
             raise UsageError(
                 f"--{name} is for flows with @project, and {flow} has none", where=f"--{name}",
                 hint=f'@project(name="my_project")   # above class {flow}',
             )  # fmt: skip
-    for name in session.configs:
+    for name in session.configs if CONFIGS[0][2:] not in claimed else ():
         raise UsageError(
             f"{flow} has no config {name!r}: penstock has no Config", where="--config",
             hint=f"Parameter({name!r}, type=JSONType) in the flow, --{name}=JSON on the command line",

@@ -110,7 +110,7 @@ def shared_options() -> list[click.Parameter]:
             for name, words in IGNORED.items()
         ),
         *(
-            click.Option([name, "configs"], hidden=True, nargs=2, multiple=True, expose_value=False,
+            click.Option([name], hidden=True, nargs=2, multiple=True, expose_value=False,
                          callback=_keep_configs)
             for name in CONFIGS
         ),
