@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pty
 import resource
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -273,3 +276,61 @@ def test_an_old_python_is_told_what_is_needed(tmp_path: Path) -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["project"]["requires-python"] == ">=3.11"
+
+
+def test_without_shared_memory(shell: Shell) -> None:
+    """Containers may have no /dev/shm."""
+    if os.geteuid() != 0 or sys.platform != "linux" or shutil.which("unshare") is None:
+        pytest.skip("other platform: mounts can't be changed here")
+    shell.write("fine.py", FINE)
+    line = 'umount -l /dev/shm && exec "$0" -m penstock run fine.py --executor=local'
+    answer = shell.call("unshare", "--mount", "sh", "-c", line, sys.executable)
+    if "unshare failed" in answer.err:
+        pytest.skip("other platform: mounts can't be changed here")
+    is_tidy(answer)
+    assert (answer.code, answer.out) == (0, "end  x is 1\n"), answer
+
+
+def test_from_a_zip_it_says_that_it_is_not_installed(shell: Shell) -> None:
+    """Hosts, jobs and plugins are found as installed packages are."""
+    for name in ("penstock", "penstock_local", "click", "pluggy", "cloudpickle"):
+        package = Path(importlib.import_module(name).__file__ or "").parent
+        with zipfile.ZipFile(shell.folder / "all.zip", "a") as whole:
+            for path in package.rglob("*.py"):
+                whole.write(path, Path(name) / path.relative_to(package))
+    shell.write("fine.py", FINE)
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    answer = shell.call(str(base), "-m", "penstock", "run", "fine.py", env={"PYTHONPATH": "all.zip"})
+    is_refusal(answer, 4, "penstock is not installed as a whole", next_="pip install --force-reinstall penstock")
+    assert not shell.store.exists()
+
+
+BY_VALUE = """
+from penstock import FlowSpec, step
+class ValueFlow(FlowSpec):
+    @step
+    def start(self):
+        self.by_value, self.plain = lambda: 3, [1, 2]
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_what_another_python_pickled_by_value_is_refused_with_both_numbers(shell: Shell) -> None:
+    here = f"3.{sys.version_info.minor}"
+    parts = ("penstock", "penstock_local", "click", "pluggy", "cloudpickle")
+    path = os.pathsep.join(str(Path(importlib.import_module(name).__file__ or "").parents[1]) for name in parts)
+    shell.write("value.py", BY_VALUE)
+    for minor in {11, 12, 13, 14} - {sys.version_info.minor}:
+        beside = Path(sys.base_prefix).parent.glob(f"*/bin/python3.{minor}")  # as version managers lay them out
+        others = [str(python) for python in beside] or [shutil.which(f"python3.{minor}") or "false"]
+        if shell.call(others[0], "-m", "penstock", "run", "value.py", env={"PYTHONPATH": path}).code == 0:
+            break
+    else:
+        pytest.skip("other Python version: there is none here")
+    answer = shell.flow("dump", "ValueFlow/latest/start")
+    is_tidy(answer)
+    assert "plain = [1, 2]" in answer.out
+    assert f"Python 3.{minor} pickled by value; this is Python {here}" in answer.out, answer

@@ -319,6 +319,14 @@ FAILING = {
         body("self.xs = range(2000)", "self.next(self.a, foreach='xs')", more=EACH),
         ["2000 items, more than --max-num-splits=1000"],
     ),
+    "ten million items": (
+        body("self.xs = range(10_000_000)", "self.next(self.a, foreach='xs')  # here", more=EACH),
+        ["10000000 items, more than --max-num-splits=1000", "--max-num-splits=10000000"],
+    ),
+    "a generator without end": (
+        body("import itertools", "self.xs = itertools.count()", "self.next(self.a, foreach='xs')  # here", more=EACH),
+        ["over 1000 items, more than --max-num-splits=1000", "--max-num-splits=10000"],
+    ),
     "no case of a switch": (
         body("self.x = 'c'", "self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES),
         ["self.x is 'c'", "no case"],

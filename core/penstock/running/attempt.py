@@ -17,6 +17,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sized
 
 from penstock.authoring.context import Parallel, current
 from penstock.authoring.decorators import decorators_of
@@ -38,7 +39,7 @@ from penstock.values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from penstock.authoring.graph import Graph, Step
@@ -167,7 +168,9 @@ def _run_step(message: Message, world: World, artifacts: Artifacts, record: Reco
     record.caught = task.caught
     try:
         if error is None:
-            record.transition = _transition(step, binding, artifacts, record, caught=task.caught).data()
+            limit = world.opened.get("max_num_splits", sys.maxsize)
+            said = _transition(step, binding, artifacts, record, caught=task.caught, limit=limit)
+            record.transition = said.data()
         record.artifacts = {**_stored(flow, binding, artifacts, lenient=error is not None), **record.artifacts}
         artifacts.flush()
     except ArtifactError as refusal:
@@ -296,7 +299,9 @@ def _around(decorator: Any, task: Task, inner: Callable[[], None]) -> Callable[[
     return lambda: decorator.around(task, inner)
 
 
-def _transition(step: Step, binding: Binding, artifacts: Artifacts, record: Record, *, caught: bool) -> Transition:
+def _transition(
+    step: Step, binding: Binding, artifacts: Artifacts, record: Record, *, caught: bool, limit: int
+) -> Transition:
     following = binding.following
     if step.kind == "end":
         return Transition("end")
@@ -309,9 +314,23 @@ def _transition(step: Step, binding: Binding, artifacts: Artifacts, record: Reco
             hint=f"end it with self.next(self.{step.to[0] if step.to else 'end'})",
         )
     if following.kind in ("foreach", "parallel"):
-        row, following.width = artifacts.store_items(binding.items or ())
+        items = _at_most(limit, binding.items or (), step)
+        row, following.width = artifacts.store_items(items)
         record.artifacts[FOREACH_ITEMS] = row
     return following
+
+
+def _at_most(limit: int, items: Iterable[Any], step: Step) -> Iterator[Any]:
+    """The items of a foreach; too many are refused before they are all stored. Raises FlowError."""
+    known = len(items) if isinstance(items, Sized) else None
+    for number, item in enumerate(items):
+        if number == limit or (known or 0) > limit:
+            raise FlowError(
+                f"its foreach has {known or f'over {limit}'} items, more than --max-num-splits={limit}",
+                where=f"{step.file}:{step.next_line}",
+                hint=f"flow run {os.path.basename(step.file)} --max-num-splits={known or 10 * limit}",
+            )
+        yield item
 
 
 # ------------------------------------------------------------------------------------------------ store

@@ -230,7 +230,6 @@ class Driver:
             console=self.console,
             max_workers=self.wishes.max_workers or settings.max_workers or own_width,
             on_failure=self.wishes.on_failure,
-            max_num_splits=self.wishes.max_num_splits,
             given=header["parameters"],
             known=known,
             past=past,
@@ -267,6 +266,7 @@ class Driver:
         return {
             **stores,
             "verify": self.home.settings.verify,
+            "max_num_splits": self.wishes.max_num_splits,
             "cache": None if cache is None else {"folder": cache.folder, "limit_mb": cache.limit_bytes // 1_000_000},
             "run": header["run"],
             "facts": {

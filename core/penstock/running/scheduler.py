@@ -107,7 +107,6 @@ class Scheduler:
         console: Console,
         max_workers: int,
         on_failure: str = FINISH,
-        max_num_splits: int = 1_000_000,
         given: Mapping[str, str] | None = None,
         known: Mapping[tuple[str, str], str] | None = None,
         past: Mapping[tuple[str, str], plan.Past] | None = None,
@@ -123,7 +122,7 @@ class Scheduler:
         self.wake = wake
         self.logging, self.observers = logging, observers
         self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
-        self.max_num_splits, self.given = max_num_splits, dict(given or {})
+        self.given = dict(given or {})
         self._known = dict(known or {})
         self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
         self._on_launched, self._on_parameters = on_launched, on_parameters
@@ -238,10 +237,6 @@ class Scheduler:
         if ready.step == PARAMETERS_STEP:
             self._constants = key
             self._on_parameters()
-        width = (record.transition or {}).get("width") or 0
-        if width > self.max_num_splits:
-            self._fail(ready, f"its foreach has {width} items, more than --max-num-splits={self.max_num_splits}")
-            return iter(())
         return self._plan.add(record, key)
 
     # -- launching
