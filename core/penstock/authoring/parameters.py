@@ -14,6 +14,7 @@ RESERVED = frozenset({
     "attr", "codepackage", "datastore", "executor", "executor-for", "help", "json", "logging", "max-num-splits",
     "max-workers", "metadata", "next", "on-failure", "profile", "quiet", "run-id-file", "tag", "with",
 })  # fmt: skip
+_PASSED_OVER = ("hidden", "metavar")  # of Metaflow's, which gives them to its command line
 _TRUE = frozenset({"true", "1", "yes", "y", "on", "t"})
 _FALSE = frozenset({"false", "0", "no", "n", "off", "f"})
 _KINDS: Mapping[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
@@ -44,7 +45,7 @@ class Parameter:
 
     name: on the command line (`--alpha`); default: a value, or a function of a ParameterContext, called once a run;
     type: str, int, float, bool or JSONType (from the default where it is not given); separator: the text becomes a
-    list. Further keywords that only deployments use are accepted. Raises FlowError for what can't be meant.
+    list; show_default: in the help. Raises FlowError for what can't be meant.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class Parameter:
         required: bool | None = None,
         separator: str | None = None,
         show_default: bool = True,
-        **deploy_time: Any,
+        **others: Any,
     ) -> None:
         self.where = _caller()
         self.name, self.default, self.help = name, default, help
-        self.required, self.separator, self.show_default = bool(required), separator, show_default
-        self.deploy_time = deploy_time
+        self.required: Any = required
+        self.separator, self.show_default = separator, show_default
+        self._check_words(others)
         self.kind = self._kind(type)
         self.attribute = name
         self._check()
@@ -81,6 +83,19 @@ class Parameter:
 
     def _refuse(self, message: str, hint: str) -> FlowError:
         return FlowError(f"Parameter {self.name!r}: {message}", where=self.where, hint=hint)
+
+    def _check_words(self, others: Iterable[str]) -> None:
+        for word in others:
+            if word not in _PASSED_OVER:
+                import difflib
+
+                known = ("name", "default", "type", "help", "required", "separator", "show_default")
+                near = difflib.get_close_matches(word, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+                raise self._refuse(f"it has no argument {word!r}", hint)
+        for word in ("required", "separator", "show_default"):
+            if callable(getattr(self, word)):
+                raise self._refuse(f"{word}= can't be a function", "default= can")
 
     def _check(self) -> None:
         if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
@@ -141,7 +156,7 @@ class Parameter:
         return {
             "name": self.name,
             "type": self.kind,
-            "required": self.required and self.default is None,
+            "required": bool(self.required) and self.default is None,
             "help": self.help or "",
             "default": shown,
             "separator": self.separator,
