@@ -164,7 +164,8 @@ class Binding:
         """Load an artifact into the flow object. Raises AttributeError when there is none of this name."""
         row = self.row(name)
         if row is None:
-            raise AttributeError(_no_artifact(f"step {self.step.name!r}", name, [*self.rows, *self.adopted, *self.frozen]))
+            known = [*self.rows, *self.adopted, *self.frozen]
+            raise AttributeError(_no_artifact(f"step {self.step.name!r}", name, known))
         value = self.load(name, row)
         self.loaded[name] = (row, value)
         flow.__dict__[name] = value
