@@ -17,9 +17,10 @@ from penstock.errors import PenstockError
 from penstock.host.archived_code import keep_lines
 from penstock.host.declare import declare
 from penstock.host.flow_file import FlowFile
+from penstock.host.libc import libc
 from penstock.host.protocol import Link
 from penstock.host.seeds import SeedWatch
-from penstock.host.serve import Server, libc, serve
+from penstock.host.serve import Server, serve
 
 DESCRIPTORS = 16_384
 

@@ -13,8 +13,9 @@ import socket
 import sys
 
 from penstock import contracts
+from penstock.host.attempt_process import run_attempt
 from penstock.host.flow_file import FlowFile
-from penstock.host.serve import libc, run_attempt
+from penstock.host.libc import libc
 from penstock.running.attempt import World
 from penstock.running.message import Message
 

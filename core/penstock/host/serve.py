@@ -19,13 +19,14 @@ import time
 
 from penstock import contracts
 from penstock.errors import BackendError
+from penstock.host.attempt_process import run_attempt
+from penstock.host.libc import libc
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
-from penstock.running import attempt
 from penstock.running.attempt import World
 from penstock.running.message import Message
 from penstock.storage import records
-from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
+from penstock.values import CANCELLED, FAILED, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 KILL_AFTER_TIMEOUT_S = 30.0  # the attempt raises by its own timer first; the platform's limit lies 60 s after this
 TERMINATE_GRACE_S = 2.0
-EXIT_WORK_S = 10  # for atexit functions and threads of the user's code
 # Threads that are alive after one fork and were seen to do no harm: jemalloc's background thread belongs to the
 # allocator, which has its own atfork handlers (pyarrow; all children worked).
 _HARMLESS_THREADS = frozenset({"jemalloc_bg_thd"})
@@ -360,96 +360,6 @@ class Server:
         )  # fmt: skip
         with contextlib.suppress(BackendError):  # then the scheduler finds no record, and says so in its place
             records.claim_record(self.world.datastore, record)
-
-
-# ------------------------------------------------------------------------------------ inside the attempt
-
-
-def run_attempt(message: Message, world: World, control: socket.socket, libc: Libc) -> int:
-    """Run one attempt whose host is at the other end of `control`. Returns the exit code: 0 when it succeeded."""
-
-    def drain() -> tuple[Any, Any]:
-        _finish_user_code(libc)
-        control.sendall(b"R")
-        size = int.from_bytes(_exactly(control, 4), "big")
-        out, err = json.loads(_exactly(control, size))
-        return out, err
-
-    record = attempt.run(message, world, drain)
-    with contextlib.suppress(OSError):
-        control.sendall(b"C")
-    return 0 if record.outcome == SUCCEEDED else 1
-
-
-def _exactly(stream: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        piece = stream.recv(size - len(data))
-        if not piece:
-            raise ConnectionError("the host is gone")
-        data += piece
-    return data
-
-
-def _finish_user_code(libc: Libc) -> None:
-    """What a normal exit would do, since `os._exit` does not: atexit functions and flushing, for a limited time."""
-    import atexit
-
-    if atexit._ncallbacks():
-        previous = signal.signal(signal.SIGALRM, _stop_waiting)
-        signal.alarm(EXIT_WORK_S)
-        try:
-            atexit._run_exitfuncs()
-        except BaseException as error:  # noqa: BLE001 - functions of the user's libraries
-            sys.stderr.write(f"penstock: an atexit function failed: {type(error).__name__}: {error}\n")
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, previous)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    libc.flush()
-
-
-def _stop_waiting(*_: object) -> None:
-    raise TimeoutError(f"still at work after {EXIT_WORK_S} s")
-
-
-# ----------------------------------------------------------------------------------------------- process
-
-
-class Libc:
-    """Two calls that Python does not offer: die with the parent, and flush what C code has printed."""
-
-    def __init__(self, library: Any = None) -> None:
-        self._library = library
-
-    def die_with_parent(self, parent: int) -> None:
-        """SIGKILL when the process `parent` ends, which started this one. Source: prctl(2), PR_SET_PDEATHSIG = 1."""
-        if self._library is not None and sys.platform == "linux":
-            self._library.prctl(1, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before it could be watched
-            os._exit(1)
-
-    def outlive_parent(self) -> None:
-        """Take `die_with_parent` back."""
-        if self._library is not None and sys.platform == "linux":
-            self._library.prctl(1, 0, 0, 0, 0)
-
-    def flush(self) -> None:
-        """fflush(NULL)."""
-        if self._library is not None:
-            self._library.fflush(None)
-
-
-def libc() -> Libc:
-    """The C library, or one that does nothing where it can't be had."""
-    try:
-        import ctypes
-
-        return Libc(ctypes.CDLL(None))
-    except (ImportError, OSError):
-        return Libc()
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -1,0 +1,71 @@
+"""The process of one attempt, fork or fresh interpreter: it runs there, and tells its host when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import sys
+
+from penstock.host.libc import Libc
+from penstock.running import attempt
+from penstock.running.attempt import World
+from penstock.running.message import Message
+from penstock.values import SUCCEEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EXIT_WORK_S = 10  # for atexit functions and threads of the user's code
+
+
+def run_attempt(message: Message, world: World, control: socket.socket, libc: Libc) -> int:
+    """Run one attempt whose host is at the other end of `control`. Returns the exit code: 0 when it succeeded."""
+
+    def drain() -> tuple[Any, Any]:
+        _finish_user_code(libc)
+        control.sendall(b"R")
+        size = int.from_bytes(_exactly(control, 4), "big")
+        out, err = json.loads(_exactly(control, size))
+        return out, err
+
+    record = attempt.run(message, world, drain)
+    with contextlib.suppress(OSError):
+        control.sendall(b"C")
+    return 0 if record.outcome == SUCCEEDED else 1
+
+
+def _exactly(stream: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = stream.recv(size - len(data))
+        if not piece:
+            raise ConnectionError("the host is gone")
+        data += piece
+    return data
+
+
+def _finish_user_code(libc: Libc) -> None:
+    """What a normal exit would do, since `os._exit` does not: atexit functions and flushing, for a limited time."""
+    import atexit
+
+    if atexit._ncallbacks():
+        previous = signal.signal(signal.SIGALRM, _stop_waiting)
+        signal.alarm(EXIT_WORK_S)
+        try:
+            atexit._run_exitfuncs()
+        except BaseException as error:  # noqa: BLE001 - functions of the user's libraries
+            sys.stderr.write(f"penstock: an atexit function failed: {type(error).__name__}: {error}\n")
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, previous)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    libc.flush()
+
+
+def _stop_waiting(*_: object) -> None:
+    raise TimeoutError(f"still at work after {EXIT_WORK_S} s")
