@@ -132,7 +132,7 @@ class BrokenFlow(FlowSpec):
     def each(self):
         print("number", self.input)
         self.half = self.input
-        if self.input == 1 and not os.path.exists("mended"):
+        if self.input == 2 and not os.path.exists("mended"):
             raise Odd("boom ✓", 2)
         self.next(self.join)
     @step
@@ -168,7 +168,7 @@ CHILDREN = {
 
 
 class World:
-    """Runs of all flows: `BrokenFlow` twice, the second one a resume."""
+    """Runs of all flows: `BrokenFlow` twice, the second one a resume. Its last item fails: the others were begun."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -270,17 +270,17 @@ def test_control_tasks(world: World) -> None:
 def test_a_failed_run_and_the_one_that_resumed_it(world: World) -> None:
     failed, resumed = world.run("BrokenFlow"), world.client.run("BrokenFlow/latest")
     assert (failed.status, failed.successful, failed.data, failed.end_task) == ("failed", False, None, None)
-    raised = failed["each"]["1"].exception
+    raised = failed["each"]["2"].exception
     assert raised is not None
     assert (raised.type, raised.exception) == ("BrokenFlow.Odd", "boom ✓")
     assert "Odd" in str(raised) and "boom ✓" in str(raised)
-    assert failed["each"]["1"].data.half == 1
+    assert failed["each"]["2"].data.half == 2
     assert resumed.origin_pathspec == failed.pathspec
     assert (resumed.status, resumed.data.fine) == ("succeeded", True)
     for task in [*resumed["each"], resumed["_parameters"].task, resumed.end_task]:
         facts, origin = task.metadata_dict, task.origin_pathspec
         assert facts["origin-run-id"] == failed.id
-        if task.id == "1" or task.parent.id == "end":
+        if task.id == "2" or task.parent.id == "end":
             assert origin is None
             assert "origin-task-id" not in facts
         else:
