@@ -199,7 +199,7 @@ def test_logs(words: list[str], out: str, err: str, pets: Shell) -> None:
 
 def test_check(pets: Shell) -> None:
     assert pets.flow("check", "pets.py").out == "PetsFlow: 4 steps, no problems\n"
-    told = {"version": 1, "flow": "PetsFlow", "file": "pets.py", "problems": [], "note": ""}
+    told = {"version": 1, "flow": "PetsFlow", "file": "pets.py", "problems": [], "note": "", "features": []}
     assert document(pets, "check", "pets.py") == told
 
 
@@ -216,7 +216,7 @@ def test_check_of_a_flow_with_a_fault(change: tuple[str, str], message: str, whe
     answer = shell.flow("check", "pets.py", "--json")
     is_tidy(answer)
     found = json.loads(answer.out)
-    assert found.keys() == {"version", "flow", "file", "problems", "note"}
+    assert found.keys() == {"version", "flow", "file", "problems", "note", "features"}
     if not message:
         assert (answer.code, found["problems"]) == (0, [])
         return
@@ -364,7 +364,7 @@ DOCUMENTS = {  # command -> fields of its document, and of each thing that it li
     "logs PetsFlow/RUN/count": (["version", "logs"], {"flow", "run", "step", "task", "stdout", "stderr"}),
     "logs PetsFlow/RUN/end --stdout --tail=1": (["version", "logs"], {"flow", "run", "step", "task", "stdout"}),
     "tag PetsFlow/RUN": ([*AT, "tags", "system_tags"], None),
-    "check pets.py": (["version", "flow", "file", "problems", "note"], None),
+    "check pets.py": (["version", "flow", "file", "problems", "note", "features"], None),
     "plugins": (["version", "plugins"], PLUGIN_KEYS),
     "config": (["version", "settings"], {"key", "value", "origin"}),
     "doctor": (["version", "good", "findings"], {"subject", "what", "state", "said", "hint"}),

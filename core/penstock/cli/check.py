@@ -6,8 +6,11 @@ import click
 
 from penstock.cli import document
 from penstock.cli.command import Command
-from penstock.cli.failure import shown_place
+from penstock.cli.failure import shown_file, shown_place
 from penstock.cli.flow_command import alias_option
+from penstock.cli.table import table
+from penstock.compat.features import features
+from penstock.compat.options import ALIAS
 from penstock.errors import FlowError
 
 TYPE_CHECKING = False
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
+    from penstock.compat.features import Feature
     from penstock.host.flow_file import FlowFile
 
 
@@ -38,13 +42,32 @@ class CheckCommand(Command):
 def command(session: Session, *, as_json: bool, alias: str, file: str = "") -> int:
     """0 or 3."""
     source = session.flow_file(file, alias=alias)
+    used = _features(source)
+    source.alias = ALIAS if used else alias
     path, flow = source.path, source.flow
     graph, found, note = _look(source)
     if as_json:
-        document.show(flow=graph.name if graph else flow, file=path, problems=found, note=note)
+        features = [one.data() for one in used]
+        document.show(flow=graph.name if graph else flow, file=path, problems=found, note=note, features=features)
     else:
+        rows = [(one.name, one.status, str(one.line), one.note) for one in used]
+        for line in table(("uses", "status", "line", ""), rows) if rows else ():
+            click.echo(line)
         _print(path, graph, found, note)
+        if used and not found:
+            click.echo(f"  next: flow run --{ALIAS} {shown_file(path)}")
     return FlowError.exit_code if found else 0
+
+
+def _features(source: FlowFile) -> list[Feature]:
+    """What a file uses that imports from the package that penstock can stand in for; empty for any other file."""
+    import penstock
+
+    try:
+        with open(source.path, encoding="utf-8") as file:
+            return features(file.read(), ALIAS, frozenset(penstock.__all__))
+    except (OSError, ValueError, SyntaxError):  # importing it says the same, and better
+        return []
 
 
 def _look(source: FlowFile) -> tuple[Graph | None, list[dict[str, Any]], str]:
