@@ -103,7 +103,7 @@ class Identity:
         try:
             source = session.get_credentials()
             frozen = None if source is None else source.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, RuntimeError) as error:  # the latter for credentials that have ended when they come
             raise BackendMisconfigured(f"AWS credentials: {error}", hint=_login(self._profile)) from error
         if frozen is None:
             return None

@@ -22,12 +22,22 @@ _PIECE_BYTES = 1 << 20
 class ObjectStream(io.RawIOBase):
     """Bytes of an object from `start`, `length` of them (None: to the end). Raises KeyMissing.
 
-    left: bytes that are still to come, None where the store does not say; tag: names this version of the object; an
-    object that is replaced meanwhile is never mixed with the new one.
+    checks: compare a whole object with the checksum that it was written with. left: bytes that are still to come, None
+    where the store does not say; tag: names this version of the object; one that is replaced meanwhile is never mixed
+    with the new one.
     """
 
-    def __init__(self, client: S3Client, key: str, start: int = 0, length: int | None = None, tag: str = "") -> None:
-        self._client, self._key, self._at, self.tag = client, key, start, tag
+    def __init__(
+        self,
+        client: S3Client,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
+        *,
+        checks: bool = True,
+        tag: str = "",
+    ) -> None:
+        self._client, self._key, self._at, self.tag, self._checks = client, key, start, tag, checks
         self._end = None if length is None else start + length
         self._breaks = 0
         self._sum: int | None = None  # CRC-32 so far, where the store tells that of the whole
@@ -38,7 +48,7 @@ class ObjectStream(io.RawIOBase):
         """None where there is no byte to come."""
         whole = not self._at and self._end is None
         headers = {} if whole else {"range": f"bytes={self._at}-{'' if self._end is None else self._end - 1}"}
-        if whole:
+        if whole and self._checks:
             headers["x-amz-checksum-mode"] = "ENABLED"
         reply = self._client.ask("GET", self._key, headers=headers, expected=_EXPECTED, stream=True)
         if reply.status == 404:
@@ -53,7 +63,8 @@ class ObjectStream(io.RawIOBase):
             reply.answer.close()
             raise BackendUnavailable(f"{self._client.location.url}: {self._key} was replaced while it was read")
         self.tag, self.left = tag, reply.answer.length
-        self._sum = 0 if whole and "-" not in (reply.headers["x-amz-checksum-crc32"] or "-") else None
+        told = whole and self._checks and "-" not in (reply.headers["x-amz-checksum-crc32"] or "-")
+        self._sum = 0 if told else None
         return reply
 
     def readable(self) -> bool:

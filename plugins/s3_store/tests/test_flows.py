@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from penstock.testing.flow_suite import FlowSuite
+from penstock.client import Client
+from penstock.testing.flow_suite import LIMIT_S, FlowSuite
 from penstock_s3_store.s3_datastore import S3Datastore
 from plugins.s3_store.tests.conftest import come_in
+from plugins.s3_store.tests.proxy import Proxy
 from plugins.s3_store.tests.servers import S3Server
+
+WIDE = Path(__file__).parents[3] / "examples" / "wide_flow.py"
+
+SLOW = """
+import time
+from pathlib import Path
+from penstock import FlowSpec, step
+
+class SlowFlow(FlowSpec):
+    @step
+    def start(self):
+        print("first", flush=True)
+        Path("at work").touch()
+        until = time.monotonic() + 120
+        while not Path("go").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        print("last")
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
 
 
 class _OnS3(FlowSuite):
@@ -43,6 +71,46 @@ class TestTasksHere(_OnS3):
     @pytest.fixture(autouse=True)
     def server_of_the_test(self, ministack: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         self.start(ministack, monkeypatch)
+
+
+    def test_output_is_followed_from_another_machine(self, folder: Path, tmp_path: Path) -> None:
+        """Another folder, and nothing but the URL; what follows ends with the task."""
+        (folder / "slow.py").write_text(SLOW)
+        running = [sys.executable, "-m", "penstock", "run", "slow.py", "--run-id-file=id", *self.options]
+        with subprocess.Popen(running, env=self.environment(), stdin=subprocess.DEVNULL) as run:
+            until = time.monotonic() + LIMIT_S
+            while not (folder / "at work").exists():
+                assert run.poll() is None and time.monotonic() < until
+                time.sleep(0.01)
+            task = f"SlowFlow/{(folder / 'id').read_text()}/start"
+            following = [sys.executable, "-m", "penstock", "logs", "--follow", "--stdout", task, *self.options]
+            elsewhere = tmp_path / "elsewhere"
+            elsewhere.mkdir()
+            with subprocess.Popen(following, cwd=elsewhere, env=self.environment(), stdout=subprocess.PIPE) as logs:
+                assert logs.stdout is not None
+                assert logs.stdout.readline() == b"first\n"
+                (folder / "go").touch()
+                assert logs.stdout.read() == b"last\n"
+            assert (run.wait(), logs.returncode) == (0, 0)
+
+    def test_a_run_is_read_in_few_requests(self, folder: Path) -> None:
+        """While it goes on, and once it has ended; a second client of another store beside it."""
+        shutil.copy(WIDE, folder)
+        with Proxy(self.server.endpoint) as proxy:
+            options = (f"--datastore={self.url}", f"--s3-endpoint={proxy.endpoint}", "--s3-exclusive")
+            self.options = options
+            self.flow("run", "wide_flow.py", "--width=2")
+            few = proxy.count
+            self.flow("run", "wide_flow.py", "--width=52")
+            assert (proxy.count - few) / 50 - few / 50 < 3.2
+            before = proxy.count
+            client = Client(self.url, endpoint=proxy.endpoint)
+            run = client.flow("WideFlow").latest_run
+            assert len([task["primes"].data for task in run["count"]]) == 52
+            assert proxy.count - before <= 10
+            other = Client("local", root=str(folder / ".penstock"))
+            assert other.flows() == []
+            client.stores.datastore.close()
 
 
 class TestTasksElsewhere(_OnS3):
