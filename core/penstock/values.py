@@ -225,6 +225,13 @@ class Transition:
         return f"Transition({self.data()!r})"
 
 
+# Two variables by which an executor tells its jobs something. What it wants to be remembered of the place where they
+# run, a JSON object of texts ({"image": ...}), becomes `facts` of their records. A folder that jobs of one machine
+# share keeps the unpacked and compiled runtime (`archive.py`), so that only the first of them unpacks it.
+FACTS_VARIABLE = "PENSTOCK_JOB_FACTS"
+RUNTIME_VARIABLE = "PENSTOCK_JOB_RUNTIME"
+
+
 class Record:
     """What became of one attempt: the truth that everything else is computed from. One object in the datastore.
 
@@ -243,7 +250,7 @@ class Record:
     handler: this attempt ran only the handler of `@catch`. caught: the step's own exception was caught by it.
     refers: key of the record of another run that this one takes over, or None.
     python: `3.11`; the minor version that pickled by value, or None where any reads.
-    host, pid: where it ran.
+    host, pid: where it ran. facts: what its executor said of the place, in FACTS_VARIABLE.
     """
 
     __slots__ = (
@@ -253,6 +260,7 @@ class Record:
         "cpu_s",
         "ended_s",
         "exception",
+        "facts",
         "flow",
         "handler",
         "host",
@@ -306,6 +314,7 @@ class Record:
         python: str | None = None,
         host: str | None = None,
         pid: int | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         self.flow, self.run, self.step, self.place, self.attempt = flow, run, step, place, attempt
         self.outcome, self.token, self.writer, self.reason = outcome, token, writer, reason
@@ -314,6 +323,7 @@ class Record:
         self.transition, self.artifacts, self.exception = transition, dict(artifacts or {}), exception
         self.stdout, self.stderr, self.handler, self.caught = stdout, stderr, handler, caught
         self.refers, self.python, self.host, self.pid = refers, python, host, pid
+        self.facts = dict(facts or {})
 
     @property
     def pathspec(self) -> Pathspec:
@@ -340,7 +350,7 @@ class Record:
         for name, default in _RECORD_DEFAULTS:
             setattr(made, name, data.get(name, default))
         made.parents, made.stack = tuple(made.parents), tuple(made.stack)
-        made.artifacts = made.artifacts or {}
+        made.artifacts, made.facts = made.artifacts or {}, made.facts or {}
         return made
 
     def __repr__(self) -> str:
@@ -351,7 +361,7 @@ class Record:
 RECORD_FIELDS = (
     "flow", "run", "step", "place", "attempt", "outcome", "reason", "exception", "started_s", "ended_s", "cpu_s",
     "peak_bytes", "transition", "artifacts", "stack", "parents", "inputs", "refers", "handler", "caught", "stdout",
-    "stderr", "writer", "token", "python", "host", "pid",
+    "stderr", "writer", "token", "python", "host", "pid", "facts",
 )  # fmt: skip
 assert frozenset(Record.__slots__) == frozenset(RECORD_FIELDS)
 _RECORD_DEFAULTS = tuple(

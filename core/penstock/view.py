@@ -161,6 +161,7 @@ def _attempt_data(record: Record) -> dict[str, Any]:
         "attempt": record.attempt, "outcome": record.outcome, "started_s": record.started_s, "ended_s": record.ended_s,
         "cpu_s": record.cpu_s, "peak_bytes": record.peak_bytes, "host": record.host, "reason": record.reason or None,
         "exception": record.exception, "handler": record.handler or None, "caught": record.caught or None,
+        "facts": record.facts or None,
     }  # fmt: skip
     return {name: value for name, value in full.items() if value is not None}
 

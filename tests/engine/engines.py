@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -33,11 +34,20 @@ def url() -> str:
 def connect(where: str) -> docker.DockerClient:
     """A client of a living engine. Raises NoEngine."""
     try:
+        _knock(where)
         client = docker.DockerClient(base_url=where, timeout=_CALL_S)
         client.ping()
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise NoEngine(f"no container engine answers at {where}: {error}") from error
     return client
+
+
+def _knock(where: str) -> None:
+    """Raises OSError where nobody listens: the SDK would leave its socket open."""
+    scheme, _, path = where.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect(path)
 
 
 class Engine:

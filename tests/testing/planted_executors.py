@@ -240,6 +240,16 @@ class CloseStopsJobs(IsolatedExecutor):
         super().close()
 
 
+class ForgetsAll(IsolatedExecutor):
+    def forget(self, job_ids: Sequence[str]) -> None:
+        super().forget([place.name for place in self._folder.glob("*")])
+
+
+class SweepsTheDead(IsolatedExecutor):
+    def sweep(self) -> None:
+        self.forget([place.name for place in self._folder.glob("*")])
+
+
 class CancelsTheLeader(IsolatedExecutor):
     def cancel(self, job_ids: Sequence[str]) -> None:
         for job_id in job_ids:
@@ -302,9 +312,15 @@ ELSEWHERE = [
     Fault(RunsNothing, "test_a_job_without_a_command_is_rejected"),
     Fault(LogsOneStream, "test_what_a_job_printed_is_in_its_logs"),
     Fault(LogsInsist, "test_an_unknown_job_has_no_logs"),
-    Fault(AdoptsEverybody, "test_adopt_knows_no_strangers test_another_executor_adopts_jobs"),
-    Fault(AdoptsTheLiving, "test_another_executor_adopts_jobs"),
+    Fault(
+        AdoptsEverybody,
+        "test_adopt_knows_no_strangers test_another_executor_adopts_jobs "
+        "test_what_is_forgotten_is_gone_and_nothing_else test_sweeping_ends_and_frees_whatever_the_run_still_has",
+    ),
+    Fault(AdoptsTheLiving, "test_another_executor_adopts_jobs test_what_is_forgotten_is_gone_and_nothing_else"),
     Fault(CloseStopsJobs, "test_another_executor_adopts_jobs"),
+    Fault(ForgetsAll, "test_what_is_forgotten_is_gone_and_nothing_else"),
+    Fault(SweepsTheDead, "test_sweeping_ends_and_frees_whatever_the_run_still_has"),
     Fault(CancelsTheLeader, "test_cancel_ends_a_job_with_all_that_it_started"),
     Fault(SecretsAreArguments, "test_secrets_arrive_unseen_or_are_refused"),
 ]

@@ -60,12 +60,14 @@ class Job:
 
     name: the same for the same attempt, `[a-z0-9-]`, at most 63 characters (Kubernetes' limit), ends in a hash.
     message: the attempt as one line of JSON, for a host that already runs; opaque to executors.
-    command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`.
+    command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`. It
+    heeds the two variables of `values.py`, if the executor sets them.
     environment: variables of the step; nothing in it differs from one attempt of the step to the next.
     secrets: variables that must not be seen from outside, among them the store's; an executor that can't hide them
     raises JobRejected. They may be others for a later job: credentials are refreshed.
     timeout_s: wall time after which the platform ends the job by itself, None for no limit.
     options: the executor's own options, merged for this step.
+    pathspec: `Flow/run/step/task/attempt`, for labels that people look for; it decides nothing.
     """
 
     name: str
@@ -77,6 +79,11 @@ class Job:
     timeout_s: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    pathspec: str = ""
+
+
+def _nobody() -> None:
+    """Where nobody waits."""
 
 
 def _unheard(_: str) -> None:
@@ -88,6 +95,7 @@ class RunInfo:
     """The run that an executor works for.
 
     hosts: the living hosts of this machine, None where it needs none. note: takes a remark for the person who runs.
+    ring: `poll` has something new to say, so that it is asked at once; may be called from any thread.
     """
 
     flow: str
@@ -95,6 +103,7 @@ class RunInfo:
     user: str
     hosts: Hosts | None = None
     note: Callable[[str], None] = _unheard
+    ring: Callable[[], None] = _nobody
 
 
 class Executor(ABC):
@@ -166,6 +175,13 @@ class Executor(ABC):
     def logs(self, job_id: str) -> Iterator[bytes]:
         """What the platform itself kept of the output of a job that never reached our code."""
         return iter(())
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Free what the platform keeps of jobs that have ended: their records are read, nobody will ask for them
+        again. Does not wait; unknown ids are passed over."""
+
+    def sweep(self) -> None:
+        """The run is over: end and free whatever the platform still has of it, also of a scheduler that died."""
 
     def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
         """Look at all that a job would need, what everything else rests on first; for `flow doctor`, may take seconds.

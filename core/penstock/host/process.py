@@ -12,6 +12,7 @@ from penstock.errors import FlowError
 from penstock.host.declare import Declaration
 from penstock.host.flow_file import FlowFile
 from penstock.host.protocol import Link, pair
+from penstock.values import FACTS_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class HostProcess:
 
 def _environment(changes: Mapping[str, str]) -> dict[str, str]:
     environment = {**os.environ, **changes}
+    environment.pop(FACTS_VARIABLE, None)  # of a task that runs a flow itself: they are that task's
     environment.setdefault("PYTHONHASHSEED", "0")  # equal values have equal hashes, whichever process pickled them
     return environment
 

@@ -19,11 +19,12 @@ import time
 
 from penstock import contracts
 from penstock.errors import BackendError
+from penstock.host import memory
 from penstock.host.attempt_process import run_attempt
 from penstock.host.libc import libc
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
-from penstock.running.attempt import World
+from penstock.running.attempt import World, job_facts
 from penstock.running.message import Message
 from penstock.storage import records
 from penstock.values import CANCELLED, FAILED, Record
@@ -49,13 +50,15 @@ class Child:
     """One running attempt."""
 
     __slots__ = (
-        "control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told",
+        "control", "kill_at", "killed", "kills", "message", "name", "pid", "pidfd", "pump", "reason", "started_s",
+        "told",
     )  # fmt: skip
 
     def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket.socket) -> None:
         self.name, self.message, self.pid, self.pump, self.control = name, message, pid, pump, control
         self.pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         self.started_s = time.time()
+        self.kills = memory.kills()
         self.told = False  # it said that its record stands
         self.killed = False
         self.reason = ""
@@ -348,6 +351,8 @@ class Server:
         """The attempt ended without a record: say so in its place. Its own record wins if it got that far."""
         message = child.message
         reason = child.reason or _death(code)
+        if code == -signal.SIGKILL and not child.reason and memory.kills() > child.kills:
+            reason = f"{memory.exceeded()}; it needs more by @resources(memory=...)"
         if code == -signal.SIGSEGV:
             child.pump.err.take(b"segmentation fault\n")
             err = child.pump.err.fact()
@@ -356,7 +361,7 @@ class Server:
             outcome=CANCELLED if child.killed else FAILED, token=message.token, writer="host", reason=reason,
             started_s=child.started_s, ended_s=time.time(), peak_bytes=peak * (1 if sys.platform == "darwin" else 1024),
             parents=message.parents, inputs=message.inputs, stdout=out, stderr=err,
-            handler=message.handler is not None, host=os.uname().nodename, pid=child.pid,
+            handler=message.handler is not None, host=os.uname().nodename, pid=child.pid, facts=job_facts(),
         )  # fmt: skip
         with contextlib.suppress(BackendError):  # then the scheduler finds no record, and says so in its place
             records.claim_record(self.world.datastore, record)

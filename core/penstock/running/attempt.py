@@ -27,6 +27,7 @@ from penstock.errors import ArtifactError, FlowError, KeyMissing, PenstockError
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.values import (
+    FACTS_VARIABLE,
     FAILED,
     FOREACH_ITEMS,
     PARAMETERS_STEP,
@@ -125,6 +126,7 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
         flow=world.flow, run=world.run, step=message.step, place=message.place, attempt=message.attempt,
         outcome=FAILED, token=message.token, started_s=started_s, parents=message.parents or _split_of(message),
         inputs=message.inputs, handler=message.handler is not None, host=_host_name(), pid=os.getpid(),
+        facts=job_facts(),
     )  # fmt: skip
     try:
         if message.step == PARAMETERS_STEP:
@@ -469,6 +471,16 @@ def _usage() -> tuple[float, int]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux, bytes on macOS
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+
+
+def job_facts() -> dict[str, str]:
+    """What the executor of this process said of the place where it runs."""
+    said = os.environ.get(FACTS_VARIABLE)
+    if not said:
+        return {}
+    import json
+
+    return {str(name): str(text) for name, text in json.loads(said).items()}
 
 
 def _host_name() -> str:

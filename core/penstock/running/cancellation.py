@@ -79,6 +79,7 @@ def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None
                 continue
             executor = home.executor(name, info, home.settings.options("executor", name))
             executor.cancel(list(executor.adopt(names).values()))
+            executor.sweep()
             executor.close()
         return end_run(home, header, CANCELLED, own.token, "cancelled from outside", note)
     finally:

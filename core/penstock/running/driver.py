@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 
 from penstock.authoring import projects
 from penstock.contracts.executor import RunInfo
@@ -15,7 +16,7 @@ from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, RunDriven
 from penstock.host.pool import HostPool
 from penstock.running import lease
-from penstock.running.jobs import JobsElsewhere, JobsHere, Wake
+from penstock.running.jobs import Bell, JobsElsewhere, JobsHere, Wake
 from penstock.running.scheduler import FINISH, Scheduler
 from penstock.storage import archive, keys, records, tags
 from penstock.storage.catalogue import rebuild, write_index
@@ -210,10 +211,14 @@ class Driver:
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
         settings = self.home.settings
-        executors = {name: self.home.executor(name, info, settings.options("executor", name)) for name in names}
+        bells = {name: Bell() for name in names}
+        executors = {
+            name: self.home.executor(name, replace(info, ring=bell.ring), settings.options("executor", name))
+            for name, bell in bells.items()
+        }
         own_width = max(executor.max_workers for executor in executors.values())
         jobs: dict[str, Jobs] = {
-            name: JobsHere(executor) if executor.uses_hosts else JobsElsewhere(executor, wake.call)
+            name: JobsHere(executor) if executor.uses_hosts else JobsElsewhere(executor, wake.call, bells[name])
             for name, executor in executors.items()
         }
         scheduler = Scheduler(
@@ -243,6 +248,9 @@ class Driver:
         try:
             with self._heed_signals(scheduler, hosts):
                 outcome = scheduler.loop()
+            if not scheduler.superseded:
+                for one in jobs.values():
+                    one.sweep()
         finally:
             for one in jobs.values():
                 one.close()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         def start(self, job: Job, *, adopt: bool) -> None: ...
         def cancel(self, names: Iterable[str]) -> None: ...
         def ask_tail(self, name: str) -> None: ...
+        def forget(self, name: str) -> None: ...
+        def sweep(self) -> None: ...
         def events(self, timeout_s: float) -> list[JobEvent]: ...
         def close(self) -> None: ...
 
@@ -66,7 +68,8 @@ class _Known:
         self.executor = executor
         self.waiting: deque[tuple[Job, bool]] = deque()  # not submitted yet; whether the platform may have it already
         self.handles: dict[str, str] = {}  # handle -> name, of jobs that run
-        self._ended: dict[str, str] = {}  # name -> handle, of jobs that ended badly: they may still be asked about
+        self._ended: dict[str, str] = {}  # name -> handle, of jobs that may still be asked about
+        self._settled: set[str] = set()  # names of jobs that nobody asks about any more, though they have not ended
         self._to_cancel: set[str] = set()  # handles that the platform could not be asked to cancel yet
         self._not_before = 0.0
         self._silent = False
@@ -114,8 +117,9 @@ class _Known:
         for handle, status in statuses.items():
             if status.state.ended and handle in self.handles:
                 name = self.handles.pop(handle)
-                if status.exit_code != 0:
-                    self._ended[name] = handle
+                self._ended[name] = handle
+                if name in self._settled:
+                    found += self.forget(name)
                 found.append(JobEvent(ENDED, name, status))
         return found
 
@@ -144,6 +148,27 @@ class _Known:
             for piece in () if handle is None else self.executor.logs(handle):
                 kept = (kept + piece)[-TAIL_BYTES:]
         return JobEvent(TAIL, name, text=kept.decode("utf-8", "replace"))
+
+    def forget(self, name: str) -> list[JobEvent]:
+        """Let the executor free what it keeps of a job, once it has ended."""
+        handle = self._ended.pop(name, None)
+        if handle is None:
+            self._settled |= {one for one in self.handles.values() if one == name}
+            return []
+        self._settled.discard(name)
+        try:
+            self.executor.forget([handle])
+        except PenstockError as error:  # `sweep` does it again
+            return [JobEvent(REMARK, "", text=str(error))]
+        return []
+
+    def sweep(self) -> list[JobEvent]:
+        """The run is over."""
+        try:
+            self.executor.sweep()
+        except PenstockError as error:
+            return [JobEvent(REMARK, "", text=f"not all of its jobs could be freed: {error}")]
+        return []
 
     def _unavailable(self, error: BackendUnavailable) -> list[JobEvent]:
         self._not_before = time.monotonic() + UNAVAILABLE_WAIT_S
@@ -179,6 +204,14 @@ class JobsHere:
         """A TAIL event follows."""
         self._events.append(self._known.tail(name))
 
+    def forget(self, name: str) -> None:
+        """Nobody asks about this job any more."""
+        self._events += self._known.forget(name)
+
+    def sweep(self) -> None:
+        """The run is over."""
+        self._events += self._known.sweep()
+
     def events(self, timeout_s: float) -> list[JobEvent]:
         """What happened, after waiting at most `timeout_s` seconds for a first event."""
         self._events += self._known.submit()
@@ -194,10 +227,22 @@ class JobsHere:
         self.executor.close()
 
 
+class Bell:
+    """By which an executor calls for a `poll`, from any thread; made before there is anybody to hear it."""
+
+    def __init__(self) -> None:
+        self.hear: Callable[[], None] | None = None
+
+    def ring(self) -> None:
+        """Ask for a `poll`."""
+        if self.hear is not None:
+            self.hear()
+
+
 class JobsElsewhere:
     """Calls the executor from one thread. wake: called from it when there is something in `events`."""
 
-    def __init__(self, executor: Executor, wake: Callable[[], None]) -> None:
+    def __init__(self, executor: Executor, wake: Callable[[], None], bell: Bell) -> None:
         self.executor = executor
         self._known = _Known(executor)
         self._wake = wake
@@ -205,7 +250,14 @@ class JobsElsewhere:
         self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="penstock executor", daemon=True)
         self._failure: BaseException | None = None
+        self._rung = False
+        bell.hear = self._poll_soon
         self._thread.start()
+
+    def _poll_soon(self) -> None:
+        if not self._rung:
+            self._rung = True
+            self._wishes.put(("poll", None))
 
     def start(self, job: Job, *, adopt: bool) -> None:
         """Hand a job over; what the executor says to it comes as an event."""
@@ -218,6 +270,14 @@ class JobsElsewhere:
     def ask_tail(self, name: str) -> None:
         """A TAIL event follows."""
         self._wishes.put(("tail", name))
+
+    def forget(self, name: str) -> None:
+        """Nobody asks about this job any more."""
+        self._wishes.put(("forget", name))
+
+    def sweep(self) -> None:
+        """The run is over; `close` comes next."""
+        self._wishes.put(("sweep", None))
 
     def events(self, timeout_s: float) -> list[JobEvent]:
         """What happened; never waits, for whoever waits is woken. Raises what the executor's thread died of."""
@@ -258,9 +318,12 @@ class JobsElsewhere:
             else:
                 if wish == "close":
                     return False
+                if wish == "poll":
+                    break
                 self._heed(wish, what)
             if left_s <= 0:
                 break
+        self._rung = False
         self._say(self._known.submit())
         if self._known.handles:
             self._say(self._known.poll(0.0))
@@ -277,6 +340,10 @@ class JobsElsewhere:
             self._known.waiting.append(what)
         elif wish == "cancel":
             self._say(self._known.cancel(what))
+        elif wish == "forget":
+            self._say(self._known.forget(what))
+        elif wish == "sweep":
+            self._say(self._known.sweep())
         else:
             self._say([self._known.tail(what)])
 

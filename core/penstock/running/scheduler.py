@@ -314,6 +314,7 @@ class Scheduler:
             timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
             options=step.options,
             mounts=tuple(Mount(path=path) for path in self.datastore.host_paths) if command else (),
+            pathspec=str(Pathspec(*self._at(running))),
         )
 
     def _write_inputs(self, ready: Ready) -> str:
@@ -476,6 +477,7 @@ class Scheduler:
         self._keep_row(record, raw)
         ready = running.ready
         self.counts[record.outcome] += ready.step != PARAMETERS_STEP
+        self.jobs[running.executor].forget(running.name)
         if not self.jobs[running.executor].executor.uses_hosts and not running.awaited:
             self._show_stored(record)
         if record.outcome == SUCCEEDED:

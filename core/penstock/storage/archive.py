@@ -16,6 +16,7 @@ import zipfile
 
 from penstock.errors import BackendMisconfigured, ChunkDamaged, FlowError, PluginError
 from penstock.storage import keys
+from penstock.values import RUNTIME_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def runtime(packages: Iterable[str]) -> dict[str, str]:
 
 # Runs in a bare interpreter of any supported version, after the store's own source has defined `fetch(key)`.
 _LOADER = """
-import hashlib, io, json, os, sys, tempfile, zipfile
+import hashlib, io, json, os, shutil, sys, tempfile, zipfile
 if sys.version_info < (3, 11):
     sys.exit("penstock: this image has Python %d.%d; jobs need 3.11 or later" % sys.version_info[:2])
 def take(name):
@@ -172,12 +173,23 @@ def take(name):
     if hashlib.sha256(data).hexdigest() != name:
         sys.exit("penstock: the archive code/%s is damaged" % name)
     return data
+def unpack(data, folder):
+    zipfile.ZipFile(io.BytesIO(data)).extractall(folder)
 whole = zipfile.ZipFile(io.BytesIO(take(sys.argv[1])))
 launch = json.loads(whole.read("launch"))
 folder = tempfile.mkdtemp(prefix="penstock-")
-for part in ("runtime", "code"):
-    zipfile.ZipFile(io.BytesIO(whole.read(part))).extractall(os.path.join(folder, part))
-sys.path.insert(0, os.path.join(folder, "runtime"))
+unpack(whole.read("code"), os.path.join(folder, "code"))
+packed = whole.read("runtime")
+kept = os.environ.get(RUNTIME_VARIABLE, folder)
+runtime = os.path.join(kept, hashlib.sha256(packed).hexdigest())
+if not os.path.isdir(runtime):
+    part = tempfile.mkdtemp(dir=kept)
+    unpack(packed, part)
+    try:
+        os.rename(part, runtime)
+    except OSError:
+        shutil.rmtree(part)
+sys.path.insert(0, runtime)
 from penstock.host.once import main
 main(launch, folder, sys.argv[2])
 """
@@ -194,7 +206,8 @@ def command(datastore: Datastore, launch: str, message: str) -> tuple[str, ...]:
         raise BackendMisconfigured(
             f"jobs elsewhere can't start from {datastore.label}: it has no bootstrap", hint="--datastore=..."
         )
-    return ("python3", "-c", _packed(fetch + _LOADER), launch, message)
+    loader = _LOADER.replace("RUNTIME_VARIABLE", repr(RUNTIME_VARIABLE))
+    return ("python3", "-c", _packed(fetch + loader), launch, message)
 
 
 def _packed(source: str) -> str:

@@ -472,6 +472,43 @@ class ExecutorSuite:
     def test_adopt_knows_no_strangers(self, executor: Executor) -> None:
         assert dict(executor.adopt(["no-such-job-0123456789abcdef"])) == dict(executor.adopt([])) == {}
 
+    def test_what_is_forgotten_is_gone_and_nothing_else(self, bench: Bench, executor: Executor) -> None:
+        if not _overrides(executor, "forget"):
+            pytest.skip("not promised: nothing is kept of a job that has ended")
+        jobs = [bench.attempt("succeed")[0], bench.attempt("fail")[0]]
+        handles = [executor.submit(job) for job in jobs]
+        before = ended(executor, handles)
+        executor.forget([handles[0], "no-such-job-0123456789abcdef"])
+        executor.forget([])
+        executor.close()
+        other = self.make(bench.info, bench.folder)
+        try:
+            assert dict(other.adopt([job.name for job in jobs])) == {jobs[1].name: handles[1]}
+            assert ended(other, handles[1:]) == before[1:]
+        finally:
+            other.close()
+
+    def test_sweeping_ends_and_frees_whatever_the_run_still_has(self, bench: Bench) -> None:
+        run = dataclasses.replace(bench.info, run=f"{bench.run}s")  # of the others some are still looked at
+        executor = self.make(run, bench.folder)
+        if not _overrides(executor, "sweep"):
+            executor.close()
+            pytest.skip("not promised: no job outlives its scheduler")
+        self._needs_the_folder(executor)
+        (job, key), (done, _) = bench.attempt("hold"), bench.attempt("succeed")
+        handles = [executor.submit(job), executor.submit(done)]
+        ended(executor, handles[1:])
+        _until((bench.part(key) / "running").exists, executor, handles[:1])
+        executor.close()
+        other = self.make(run, bench.folder)
+        try:
+            other.sweep()
+            assert dict(other.adopt([job.name, done.name])) == {}
+            _until(lambda: not bench.is_held(key), other, [])
+            other.sweep()
+        finally:
+            other.close()
+
     # -- jobs that are no attempts: argvs
 
     @pytest.mark.parametrize("code", [0, 1, 7, 75, 255])

@@ -112,7 +112,7 @@ class IsolatedExecutor(Executor):
     def cancel(self, job_ids: Sequence[str]) -> None:
         """SIGTERM to the job's whole session; SIGKILL for whatever does not heed it."""
         for job_id in job_ids:
-            for place in (self._folder / job_id, self._folder / f"{job_id}.second"):
+            for place in self._places(job_id):
                 self._end(place)
 
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
@@ -125,6 +125,20 @@ class IsolatedExecutor(Executor):
             with contextlib.suppress(FileNotFoundError):
                 yield (self._folder / job_id / stream).read_bytes()
 
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Their folders go, unless a second copy still runs in one."""
+        for job_id in job_ids:
+            places = [place for place in self._places(job_id) if place.exists()]
+            if all((place / "exit").exists() for place in places):
+                for place in places:
+                    shutil.rmtree(place, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Whatever this run still has here."""
+        for place in list(self._folder.glob("*")):
+            self._end(place)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def close(self) -> None:
         """Reap what has ended; jobs go on."""
         self._reap()
@@ -132,6 +146,10 @@ class IsolatedExecutor(Executor):
         self._children.clear()
 
     # -- jobs
+
+    def _places(self, job_id: str) -> tuple[Path, Path]:
+        """The folders of a job and of its second copy, whether they are there or not."""
+        return self._folder / job_id, self._folder / f"{job_id}.second"
 
     def _start(self, job: Job, place: Path) -> None:
         python = self._environment()

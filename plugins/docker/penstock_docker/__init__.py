@@ -1,0 +1,1 @@
+"""Tasks in containers of this machine's engine, Docker or Podman."""

@@ -1,0 +1,67 @@
+"""How a container ended, in the words of the contract: by its own doing (FAILED), or taken by somebody else (LOST)."""
+
+from __future__ import annotations
+
+from penstock.contracts.executor import JobState, JobStatus
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_BY_SIGNAL = 128  # and the number of the signal: what a shell, and the container's first process, make of it
+_SIGKILL = 9
+_NO_PROGRAM = ("executable file not found", "no such file or directory")
+
+
+class Fate:
+    """What was heard of a container beside its end. killed: the signal that somebody sent by the engine, "" for none;
+    unseen: for a while nothing could be heard."""
+
+    __slots__ = ("killed", "unseen")
+
+    def __init__(self) -> None:
+        self.killed, self.unseen = "", False
+
+    def hear(self, action: str, facts: Mapping[str, str]) -> None:
+        """An event."""
+        if action == "kill":
+            self.killed = facts.get("signal", "")
+
+
+def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus | None:
+    """What a container's facts say (`docker inspect`; None: it is gone), None while it runs. ours: why we ended it."""
+    if found is None:
+        state = JobState.FAILED if ours else JobState.LOST
+        return JobStatus(state=state, reason=ours or "the container was removed by somebody else")
+    state = found["State"]
+    if state["Status"] not in ("exited", "dead", "stopped"):
+        return None
+    code = int(state["ExitCode"])
+    if code == 0 and not ours:
+        return JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+    if ours:
+        return JobStatus(state=JobState.FAILED, exit_code=code or None, reason=ours)
+    limit = found["HostConfig"].get("Memory") or 0
+    if state.get("OOMKilled"):
+        return JobStatus(state=JobState.FAILED, exit_code=code, reason=_out_of_memory(limit))
+    if fate.killed:
+        return JobStatus(
+            state=JobState.LOST, exit_code=code, reason=f"the container got signal {fate.killed} from outside"
+        )
+    if fate.unseen and code > _BY_SIGNAL:
+        return JobStatus(state=JobState.LOST, exit_code=code, reason="the container ended with the engine")
+    if limit and code == _BY_SIGNAL + _SIGKILL:  # Podman does not tell
+        return JobStatus(state=JobState.FAILED, exit_code=code, reason=f"killed, perhaps {_out_of_memory(limit)}")
+    return JobStatus(state=JobState.FAILED, exit_code=code, reason=f"the container ended with exit code {code}")
+
+
+def _out_of_memory(limit: int) -> str:
+    return f"out of memory: its limit is {limit >> 20} MiB; @resources(memory=...) raises it"
+
+
+def not_started(said: str, image: str) -> JobStatus:
+    """An engine that can't start what it has made."""
+    if any(words in said for words in _NO_PROGRAM) and "python3" in said:
+        said = f"the image {image} has no python3 on its PATH: tasks need Python 3.11 or later"
+    return JobStatus(state=JobState.FAILED, exit_code=127, reason=said)

@@ -1,0 +1,118 @@
+"""The engine: how it is reached, and its errors in the words of a contract."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import docker
+import docker.errors
+import requests
+
+from penstock.errors import BackendMisconfigured, BackendUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+DEFAULT_URL = "unix:///var/run/docker.sock"
+CALL_S = 60  # of one call: on a busy machine an engine takes its time to start or remove a container
+_CONNECTIONS = 64
+
+
+class Engine:
+    """One engine. url: where it listens, None for where `docker` itself would look. Usable from several threads."""
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+        self._api: docker.APIClient | None = None
+        self._facts: dict[str, Any] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: what was said, DOCKER_HOST, the current context of the `docker` command, the default."""
+        if self._url is None:
+            self._url = os.environ.get("DOCKER_HOST") or _context_url() or DEFAULT_URL
+        return self._url
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it sees this machine's folders."""
+        return self.url.startswith(("unix://", "npipe://"))
+
+    @property
+    def api(self) -> docker.APIClient:
+        """The client. Raises BackendUnavailable or BackendMisconfigured when nobody answers."""
+        if self._api is None:
+            with self.errors():
+                tls = docker.utils.kwargs_from_env() if self.url == os.environ.get("DOCKER_HOST") else {}
+                tls.pop("base_url", None)
+                self._api = docker.APIClient(
+                    base_url=self.url, version="auto", timeout=CALL_S, num_pools=_CONNECTIONS,
+                    max_pool_size=_CONNECTIONS, use_ssh_client=True, **tls,
+                )  # fmt: skip
+        return self._api
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it says of itself: `docker info`."""
+        if self._facts is None:
+            with self.errors():
+                self._facts = dict(self.api.info())
+        return self._facts
+
+    @property
+    def rootless(self) -> bool:
+        """Whether its root is the caller: then that is who a container runs as."""
+        return any("rootless" in option for option in self.facts.get("SecurityOptions") or ())
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Errors of the connection as those of a contract; what the engine itself answers (APIError) passes."""
+        try:
+            yield
+        except docker.errors.APIError:
+            raise
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            if _caused_by(error, PermissionError):
+                raise BackendMisconfigured(
+                    f"no permission to use the container engine at {self.url}",
+                    hint="sudo usermod --append --groups docker $USER   # and log in again",
+                ) from error
+            raise BackendUnavailable(
+                f"no container engine answers at {self.url}", hint="sudo systemctl start docker   # or --docker-url=URL"
+            ) from error
+
+    def close(self) -> None:
+        """Free the connections."""
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+
+
+def _context_url() -> str | None:
+    """Of the context that `docker context use` has chosen."""
+    try:
+        context = docker.context.ContextAPI.get_current_context()
+    except Exception:  # noqa: BLE001 - a broken file of another program is no reason not to try the default
+        return None
+    return None if context is None else context.Host
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error of this kind is behind it; urllib3 and requests hand them on as arguments."""
+    seen = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        if any(isinstance(one, kind) for one in (error, *_flat(error.args))):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _flat(arguments: tuple[Any, ...]) -> Iterator[Any]:
+    for one in arguments:
+        yield one
+        if isinstance(one, BaseException):
+            yield from _flat(one.args)

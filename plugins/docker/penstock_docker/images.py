@@ -1,0 +1,146 @@
+"""Images: found, pulled with progress, and looked at once a run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import docker
+import docker.errors
+
+from penstock.errors import BackendMisconfigured, JobRejected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from penstock_docker.engine import Engine
+
+PULL = ("missing", "always", "never")
+_TELL_EVERY_S = 5.0
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def default_image() -> str:
+    """An image with this interpreter's version: what it pickles by value another one can't read."""
+    return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+
+
+class Image:
+    """An image that is there. digest: its content, as the registry names it, or its id where it has none."""
+
+    def __init__(self, reference: str, found: dict[str, Any]) -> None:
+        self.reference, self.id = reference, str(found["Id"])
+        self.digest = next(iter(found.get("RepoDigests") or ()), self.id)
+        self.architecture = str(found.get("Architecture") or "")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What records remember of it."""
+        return {"image": self.reference, "digest": self.digest}
+
+
+class Images:
+    """The images of a run. note: takes remarks. Called from several threads; each image is pulled once."""
+
+    def __init__(self, engine: Engine, note: Callable[[str], None]) -> None:
+        self._engine, self._note = engine, note
+        self._found: dict[tuple[str, str | None], Image | JobRejected] = {}
+        self._locks: dict[tuple[str, str | None], threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def known(self, reference: str, platform: str | None) -> Image | None:
+        """The image if it was got already. Raises JobRejected when it was found that it can't be had."""
+        found = self._found.get((reference, platform))
+        if isinstance(found, JobRejected):
+            raise found
+        return found
+
+    def get(self, reference: str, pull: str, platform: str | None) -> Image:
+        """The image, pulled if need be. Raises JobRejected when it can't be had."""
+        key = (reference, platform)
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            found = self.known(*key)
+            if found is None:
+                try:
+                    found = self._get(reference, pull, platform)
+                except JobRejected as error:
+                    self._found[key] = error
+                    raise
+                self._found[key] = found
+        return found
+
+    def _get(self, reference: str, pull: str, platform: str | None) -> Image:
+        found = None if pull == "always" else self.look(reference)
+        if found is None or _differs(found, platform):
+            if pull == "never":
+                wanted = f" for {platform}" if found is not None else ""
+                raise JobRejected(
+                    f"the engine has no image {reference}{wanted}",
+                    hint=f"docker pull {reference}   # or --docker-pull=missing",
+                )
+            self._pull(reference, platform)
+            found = self.look(reference)
+        if found is None or _differs(found, platform):
+            raise JobRejected(f"the image {reference} is not there for {platform}", hint="--docker-platform=...")
+        return found
+
+    def look(self, reference: str) -> Image | None:
+        """The image as it is on the engine now, None where it is not."""
+        with self._engine.errors():
+            try:
+                return Image(reference, self._engine.api.inspect_image(reference))
+            except docker.errors.NotFound:
+                return None
+            except docker.errors.APIError as error:
+                raise JobRejected(f"{reference}: {error.explanation}", hint="--docker-image=NAME:TAG") from error
+
+    def _pull(self, reference: str, platform: str | None) -> None:
+        repository, tag = docker.utils.parse_repository_tag(reference)
+        self._note(f"pulling the image {reference}")
+        layers: dict[str, tuple[int, int]] = {}
+        told = began = time.monotonic()
+        try:
+            with self._engine.errors():
+                for line in self._engine.api.pull(
+                    repository, tag=tag or "latest", stream=True, decode=True, platform=platform
+                ):
+                    if "error" in line:
+                        raise _refusal(reference, str(line["error"]))
+                    progress = line.get("progressDetail") or {}
+                    if line.get("status") == "Downloading" and progress.get("total"):
+                        layers[line["id"]] = (progress.get("current", 0), progress["total"])
+                    if layers and time.monotonic() - told >= _TELL_EVERY_S:
+                        told = time.monotonic()
+                        done, total = (sum(one[number] for one in layers.values()) / 1e6 for number in (0, 1))
+                        self._note(f"pulling {reference}: {done:.0f} of {total:.0f} MB")
+        except docker.errors.APIError as error:
+            raise _refusal(reference, str(error.explanation)) from error
+        self._note(f"pulled {reference} in {time.monotonic() - began:.0f} s")
+
+
+def check_pull(pull: str) -> None:
+    """Raises BackendMisconfigured for a word that is none."""
+    if pull not in PULL:
+        raise BackendMisconfigured(
+            f"--docker-pull={pull} is not one of {', '.join(PULL)}", hint="--docker-pull=missing"
+        )
+
+
+def _refusal(reference: str, said: str) -> JobRejected:
+    return JobRejected(
+        f"the image {reference} can't be pulled: {said.strip()}", hint="--docker-image=NAME:TAG   # docker image ls"
+    )
+
+
+def _differs(image: Image, platform: str | None) -> bool:
+    """Whether an image is for another machine than the platform (`linux/arm64/v8`) names."""
+    if platform is None or not image.architecture:
+        return False
+    parts = platform.split("/")
+    wanted = parts[1] if len(parts) > 1 else parts[0]
+    return _MACHINES.get(wanted, wanted) != image.architecture
