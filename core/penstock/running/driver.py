@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from penstock.running.scheduler import At
     from penstock.running.scheduler import Console as LoopConsole
     from penstock.storage.catalogue import ReadMany
+    from penstock.values import Record
 
     class Console(LoopConsole, Protocol):
         """What a run tells people, beside what the loop does."""
@@ -195,7 +196,7 @@ class Driver:
         header: Mapping[str, Any],
         host: HostProcess,
         *,
-        known: Mapping[tuple[str, str], str],
+        known: Mapping[tuple[str, str], Record],
         past: Mapping[tuple[str, str], plan.Past],
         awaited: Mapping[tuple[str, str], At] | None = None,
         continues: bool = False,

@@ -14,14 +14,14 @@ from penstock.errors import ChunkDamaged, KeyMissing, UsageError
 from penstock.running import lease, plan
 from penstock.running.lease import Lease
 from penstock.running.opening import Opening
-from penstock.storage import keys, records
+from penstock.storage import bundle, keys, records
 from penstock.user_name import user_name
 from penstock.values import run_id, run_id_after
 from penstock.which_run import which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
     from penstock.authoring.flow import FlowSpec
@@ -73,13 +73,16 @@ class Opened:
                 f"{flow}/{origin} still runs: driven by {state}",
                 hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
-        owned = list(records.list_owned(datastore, flow, origin))  # first: what ends meanwhile has a record
-        found, following = plan.taken(graph, standing_of(records_of(datastore, flow, origin)), step)
+        recorded, owned = records.list_attempts(datastore, flow, origin)
+        read = list(_read(datastore, flow, origin, recorded))
+        taken, following = plan.taken(graph, standing_of(record for record, _ in read), step)
+        objects = {records.key_of(record): raw for record, raw in read}
         ready = {one.task for one in following}
         redone = frozenset() if step is None else plan.after(graph, step)
         awaited = {at[2:4]: at for at in owned if at[2:4] in ready and at[2] not in redone}
         header = records.read(datastore, keys.run_header(flow, origin)) or {}
         given = header.get("parameters", {})  # the origin's: the tasks that run now go on from its values
+        found = [(record, objects[records.key_of(record)]) for record in taken]
         return self._begin(home, given, wishes, console, origin=origin, taken=found, awaited=awaited)
 
     def _begin(
@@ -90,7 +93,7 @@ class Opened:
         console: Console,
         *,
         origin: str | None,
-        taken: Sequence[Record] = (),
+        taken: Sequence[tuple[Record, bytes]] = (),
         awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
         from penstock.running.driver import Driver
@@ -108,9 +111,8 @@ class Opened:
         own = Lease(datastore, declaration.flow, run, header["user"])
         own.take(new=True)
         try:
-            if origin is not None:
-                taken = _claim_taken(datastore, declaration.flow, run, taken)
-            known = {(record.step, record.place): records.key_of(record) for record in taken}
+            found = [] if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
+            known = {(record.step, record.place): record for record in found}
             return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited)
         finally:
             own.release()
@@ -131,11 +133,12 @@ def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:
         run = run_id_after(run)
 
 
-def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[Record]) -> list[Record]:
-    """Claim what the run takes from its origin: every scheduler of the run sees the same."""
+def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[tuple[Record, bytes]]) -> list[Record]:
+    """Claim what the run takes from its origin, byte for byte: every scheduler of the run sees the same."""
     key = keys.taken(flow, run)
-    raw = records.encode_bundle(found)
-    datastore.put(key, raw)
+    raw = bundle.encode(one for _, one in found)
+    if datastore.put(key, raw):
+        return [record for record, _ in found]
     try:
         return list(records.decode_bundle(datastore.get(key), key))
     except ChunkDamaged:  # by a power cut
@@ -154,11 +157,16 @@ def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, 
 
 def records_of(datastore: Datastore, flow: str, run: str) -> list[Record]:
     """Every record of a run: its own, and those that it took from its origin."""
-    found = list(records.read_records(datastore, records.list_records(datastore, flow, run)))
+    recorded = records.list_records(datastore, flow, run)
+    return [record for record, _ in _read(datastore, flow, run, recorded)]
+
+
+def _read(datastore: Datastore, flow: str, run: str, recorded: Iterable[str]) -> Iterator[tuple[Record, bytes]]:
+    """The records under these keys and those that the run took from its origin, each with its object."""
+    yield from records.read_raw(datastore, recorded)
     with contextlib.suppress(KeyMissing):
         key = keys.taken(flow, run)
-        found += records.decode_bundle(datastore.get(key), key)
-    return found
+        yield from records.decode_bundle_raw(datastore.get(key), key)
 
 
 # --------------------------------------------------------------------------------------- scripts, notebooks

@@ -85,7 +85,7 @@ class _Running:
 class Scheduler:
     """Drives one run.
 
-    known: keys of the records that stand already, by task: of this run (`continue`) and taken from an origin
+    known: the successes that stand already, by task: of this run (`continue`) and taken from an origin
     (`resume`). past: what is remembered of attempts without success.
     command: argv of a job elsewhere, from its message.
     continues: another scheduler was here before, and may have left jobs or halves of attempts.
@@ -108,7 +108,7 @@ class Scheduler:
         max_workers: int,
         on_failure: str = FINISH,
         given: Mapping[str, str] | None = None,
-        known: Mapping[tuple[str, str], str] | None = None,
+        known: Mapping[tuple[str, str], Record] | None = None,
         past: Mapping[tuple[str, str], plan.Past] | None = None,
         awaited: Mapping[tuple[str, str], At] | None = None,
         command: Callable[[str], tuple[str, ...]] | None = None,
@@ -222,16 +222,12 @@ class Scheduler:
             if ready is None:
                 stack.pop()
                 continue
-            key = self._known.pop(ready.task, None) if self._known else None
-            if key is None:
-                self._ready.append(ready)
-                continue
-            record = records.read_record(self.datastore, key)
-            if record.outcome != SUCCEEDED:
+            record = self._known.pop(ready.task, None) if self._known else None
+            if record is None:
                 self._ready.append(ready)
                 continue
             self.reused += ready.step != PARAMETERS_STEP
-            stack.append(self._succeed(ready, record, key))
+            stack.append(self._succeed(ready, record, records.key_of(record)))
 
     def _succeed(self, ready: Ready, record: Record, key: str) -> Iterator[Ready]:
         if ready.step == PARAMETERS_STEP:
@@ -567,14 +563,14 @@ def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
     return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
-def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], plan.Past]]:
-    """What records say before the loop begins: keys of successes by task, and the past of tasks without one."""
-    known: dict[tuple[str, str], str] = {}
+def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], Record], dict[tuple[str, str], plan.Past]]:
+    """What records say before the loop begins: successes by task, and the past of tasks without one."""
+    known: dict[tuple[str, str], Record] = {}
     past: dict[tuple[str, str], plan.Past] = {}
     for task, attempts in records.fold(found).items():
         standing = records.standing(attempts)
         if standing is not None:
-            known[task] = records.key_of(standing)
+            known[task] = standing
             continue
         past[task] = plan.Past()
         for record in attempts:

@@ -131,8 +131,13 @@ def read_record(store: Datastore, key: str) -> Record:
 
 def read_records(store: Datastore, record_keys: Iterable[str]) -> Iterator[Record]:
     """Records in the order asked; one that is missing or torn is LOST."""
+    return (record for record, _ in read_raw(store, record_keys))
+
+
+def read_raw(store: Datastore, record_keys: Iterable[str]) -> Iterator[tuple[Record, bytes]]:
+    """The same, each with its object byte for byte, which is empty where it is missing."""
     for key, raw in store.get_many(record_keys):
-        yield decode_record(raw, key)
+        yield decode_record(raw, key), raw or b""
 
 
 def list_records(store: Datastore, flow: str, run: str) -> Iterator[str]:
@@ -142,20 +147,25 @@ def list_records(store: Datastore, flow: str, run: str) -> Iterator[str]:
             yield found.key
 
 
-def list_owned(store: Datastore, flow: str, run: str) -> Iterator[tuple[str, str, str, str, int]]:
-    """Attempts that a job elsewhere has claimed and that have no record yet, in any order: one listing.
+def list_attempts(store: Datastore, flow: str, run: str) -> tuple[list[str], list[tuple[str, str, str, str, int]]]:
+    """Keys of all records of a run, and the attempts that a job elsewhere has claimed and that have no record yet.
 
-    Each as flow, run, step, place and number of the attempt.
+    In any order, of one listing; attempts as flow, run, step, place and number.
     """
-    owned: set[str] = set()
-    recorded: set[str] = set()
+    owned: list[str] = []
+    recorded: list[str] = []
     for found in store.list(keys.tasks_prefix(flow, run)):
-        stem, _, kind = found.key.rpartition(".")
-        if kind in ("owner", "record"):
-            (owned if kind == "owner" else recorded).add(stem)
-    for stem in owned - recorded:
-        *_, step, place, number = stem.split("/")
-        yield flow, run, keys.name(step), keys.name(place), int(number)
+        if found.key.endswith(".record"):
+            recorded.append(found.key)
+        elif found.key.endswith(".owner"):
+            owned.append(found.key)
+    stems = {key.removesuffix(".owner") for key in owned} - {key.removesuffix(".record") for key in recorded}
+    return recorded, [_attempt_of(flow, run, stem) for stem in stems]
+
+
+def _attempt_of(flow: str, run: str, stem: str) -> tuple[str, str, str, str, int]:
+    *_, step, place, number = stem.split("/")
+    return flow, run, keys.name(step), keys.name(place), int(number)
 
 
 def fold(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
@@ -176,16 +186,16 @@ def standing(attempts: Iterable[Record]) -> Record | None:
     return None
 
 
-def encode_bundle(found: Iterable[Record]) -> bytes:
-    """Records one after another in one object."""
-    return bundle.encode(encode_record(record) for record in found)
-
-
 def decode_bundle(raw: bytes, key: str) -> Iterator[Record]:
     """The records of a bundle. Raises ChunkDamaged."""
+    return (record for record, _ in decode_bundle_raw(raw, key))
+
+
+def decode_bundle_raw(raw: bytes, key: str) -> Iterator[tuple[Record, bytes]]:
+    """The same, each with its object byte for byte."""
     try:
         for item in bundle.decode(raw):
-            yield Record.of(decode(item, key))
+            yield Record.of(decode(item, key)), item
     except ValueError as error:
         raise ChunkDamaged(f"{key} is damaged: {error}") from error
 

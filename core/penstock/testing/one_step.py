@@ -39,7 +39,7 @@ from penstock.nearest import hint
 from penstock.running import attempt
 from penstock.running.attempt import World, parameters_of
 from penstock.running.message import Message
-from penstock.storage import keys, records
+from penstock.storage import bundle, keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.testing.memory_datastore import MemoryDatastore
 from penstock.user_name import user_name
@@ -234,7 +234,7 @@ class _Past:
             return {"split": self._put(self._step.parents[0], 0, of_split)}
         key = keys.inputs(self._world.flow, RUN, self._step.name, self.place)
         datastore = self._world.datastore
-        datastore.put(key, records.encode_bundle(records.read_records(datastore, found)))
+        datastore.put(key, bundle.encode(raw or b"" for _, raw in datastore.get_many(found)))
         return {"inputs": key}
 
     def _named(self, inputs: Inputs) -> Iterator[tuple[str, Artifact]]:

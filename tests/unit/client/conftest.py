@@ -9,7 +9,7 @@ from penstock.client import Client, default_client, default_namespace
 from penstock.client.default import DefaultClient
 from penstock.contracts.metadata import AttemptRow, RunRow, TagRow
 from penstock.running.lease import Lease
-from penstock.storage import keys, records, tags
+from penstock.storage import bundle, keys, records, tags
 from penstock.storage.artifacts import Artifacts
 from penstock.values import FOREACH_ITEMS, SUCCEEDED, Record, Transition
 from penstock_local.file_datastore import FileDatastore
@@ -135,7 +135,7 @@ class Writer:
 
     def take(self, taken):
         """What a resumed run takes from its origin."""
-        self.stores.datastore.put(keys.taken(self.flow, self.run), records.encode_bundle(taken))
+        self.stores.datastore.put(keys.taken(self.flow, self.run), bundle.encode(map(records.encode_record, taken)))
 
     def tag(self, *names):
         tags.add_tags(self.stores.datastore, self.flow, self.run, names)

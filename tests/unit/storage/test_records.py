@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ChunkDamaged, KeyMissing, StoreVersion
-from penstock.storage import keys, records
+from penstock.storage import bundle, keys, records
 from penstock.storage.records import FORMAT_VERSION
 from penstock.values import CANCELLED, FAILED, LOST, OUTCOMES, SUCCEEDED, Record
 from tests.unit.dict_datastore import DictDatastore
@@ -187,6 +187,18 @@ def test_records_of_a_run_and_nothing_else() -> None:
         records.read_record(store, missing)
 
 
+def test_one_listing_tells_records_and_attempts_that_have_none_yet() -> None:
+    store = DictDatastore()
+    records.claim_record(store, record(place="0"))
+    store.put(keys.owner("F", "r", "s", "0", 0), b"x")  # it has a record by now
+    store.put(keys.owner("F", "r", "s", "17.3~2", 1), b"x")
+    store.put(keys.beat("F", "r", "s", "17.3~2", 1), b"x")
+    assert records.list_attempts(store, "F", "r") == (
+        [keys.record("F", "r", "s", "0", 0)],
+        [("F", "r", "s", "17.3~2", 1)],
+    )
+
+
 @given(st.permutations([(place, attempt) for place in ("0", "1") for attempt in range(3)]))
 def test_attempts_are_in_order_whatever_the_order_of_reading(order: list[tuple[str, int]]) -> None:
     folded = records.fold(
@@ -208,8 +220,9 @@ def test_a_record_that_refers_to_another_run_s_stands_there() -> None:
 
 @given(st.lists(RECORDS, max_size=5), st.data())
 def test_a_bundle_of_records(found: list[Record], data: st.DataObject) -> None:
-    raw = records.encode_bundle(found)
+    raw = bundle.encode(map(records.encode_record, found))
     assert [one.data() for one in records.decode_bundle(raw, "k")] == [one.data() for one in found]
+    assert bundle.encode(item for _, item in records.decode_bundle_raw(raw, "k")) == raw
     cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
     with pytest.raises(ChunkDamaged, match="k"):
         list(records.decode_bundle(cut, "k"))
