@@ -27,8 +27,10 @@ class Credentials:
 
 
 def query_text(query: Mapping[str, str]) -> str:
-    """A query as it is sent and signed: sorted, every character but the plain ones quoted."""
-    return "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query))
+    """A query as it is sent and signed: every character but the plain ones quoted, then sorted."""
+    plain = "-_.~"
+    pairs = sorted((quote(name, safe=plain), quote(value, safe=plain)) for name, value in query.items())
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def signed_headers(
