@@ -7,6 +7,7 @@ import os
 import pickle
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -381,7 +382,7 @@ def test_a_run_that_is_driven_on_this_machine(shell: Shell) -> None:
         "slow.py",
         KEEPING.replace('print("end of", self.after)', 'print("here", flush=True); __import__("time").sleep(600)'),
     )
-    with shell.start("python", "-P", "-m", "penstock", "run", "slow.py") as process:
+    with shell.start(sys.executable, "-P", "-m", "penstock", "run", "slow.py") as process:
         assert process.stdout is not None
         assert b"here" in process.stdout.readline()
         is_refusal(shell.flow("continue", "KeepFlow/latest"), 1, f"process {process.pid}", next_="flow cancel")
