@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
     Drain = Callable[[], tuple[Output, Output]]
 
+GRAPH_INFO = "_graph_info"
 _UNCHANGEABLE = (int, float, str, bytes, bool, complex, type(None))
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # all of penstock
@@ -391,6 +392,7 @@ def _run_parameters(message: Message, world: World, artifacts: Artifacts, record
             record.artifacts[attribute] = artifacts.store(attribute, value)
         except ArtifactError:
             continue  # a module, a lock ...: readable from the class in every step, but nothing that can be kept
+    record.artifacts[GRAPH_INFO] = artifacts.store(GRAPH_INFO, _graph_info(world))
     for attribute, parameter in parameters_of(world.flow_class).items():
         context = ParameterContext(
             flow_name=world.flow, user_name=world.facts.get("username", ""), parameter_name=parameter.name, configs={}
@@ -398,6 +400,15 @@ def _run_parameters(message: Message, world: World, artifacts: Artifacts, record
         value = parameter.value(given.get(parameter.name), context)
         record.artifacts[attribute] = artifacts.store(attribute, value)
     record.transition = Transition("linear", [world.graph.start]).data()
+
+
+def _graph_info(world: World) -> dict[str, Any]:
+    """Where the flow begins and ends, as Metaflow's tools look for it; the whole graph stands in the run's header."""
+    graph = world.graph
+    return {
+        "file": os.path.basename(graph.file), "start_step": graph.start, "end_step": graph.end,
+        "parameters": list(parameters_of(world.flow_class)), "constants": list(constants_of(world.flow_class)),
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------- exceptions

@@ -137,7 +137,7 @@ class Driver:
             if elsewhere
             else archive.code_here(declaration.file, [*declaration.modules, *declaration.later])
         )
-        user = user_name()
+        user = user_name(declaration.environ)
         namespace = f"user:{user}" if self.wishes.namespace is None else self.wishes.namespace or None
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         found = projects.facts(declaration.project, declaration.flow, user, settings.branch, settings.production)

@@ -102,7 +102,7 @@ class Opened:
         declaration, datastore = self.declaration, home.datastore
         steps = step_plans(declaration.graph, home, wishes.executor_for)
         check_meeting(home, steps)
-        check_jobs(home, declaration.graph, steps, user_name())
+        check_jobs(home, declaration.graph, steps, user_name(declaration.environ))
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
         header = driver.header(parameters, origin, self._opening.git.result(), awaited or {})

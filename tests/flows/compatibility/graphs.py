@@ -32,7 +32,8 @@ class NamedEnds(FlowSpec):
 
     @step(end=True)
     def last(self):
-        self.seen = [one.name for one in self]
+        info = current.run["_parameters"].task["_graph_info"].data
+        self.seen = [[one.name for one in self], info["start_step"], info["end_step"]]
 
 
 class Branches(FlowSpec):
@@ -480,7 +481,7 @@ RUNS = [
         None, b"\0", {1, 2}, (3,), range(4), frozenset("a"), {"k": [1, {"x"}]}, 2**70, "tëxt", "range",
     ]),
     ("SingleStep", [], ["alone", "end"]),
-    ("NamedEnds", [], ["first", "last"]),
+    ("NamedEnds", [], [["first", "last"], "first", "last"]),
     ("Branches", [], ["aaa", "aab", "aba", "abb", "baa", "bab", "bba", "bbb"]),
     *(("Foreach", [f"--kind={kind}"], seen) for kind, seen in KINDS.items()),
     ("Nested", [], [
