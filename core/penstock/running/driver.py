@@ -19,7 +19,7 @@ from penstock.running import lease
 from penstock.running.jobs import Bell, JobsElsewhere, JobsHere, Wake
 from penstock.running.scheduler import FINISH, Scheduler
 from penstock.storage import archive, keys, records, tags
-from penstock.storage.catalogue import rebuild, write_index
+from penstock.storage.catalogue import DatastoreCatalogue, rebuild, write_index
 from penstock.user_name import user_name
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
@@ -410,11 +410,26 @@ def end_run(
         header=records.encode("run", header),
     )  # fmt: skip
     keep_rows(home, [row], note)
+    _settle_tags(home, flow, run, note)
     if datastore.reach is Reach.ANYWHERE:
         try:
-            found = tags.read_tags(datastore, flow, run)  # a task elsewhere tells the store alone
-            keep_rows(home, [TagRow(flow=flow, run=run, tag=tag) for tag in found], note)
             write_index(datastore, flow, run, read or datastore.get_many)
         except BackendUnavailable as error:
             note(f"the run has no index, which only makes reading it slower: {error}")
     return str(stands["outcome"])
+
+
+def _settle_tags(home: Home, flow: str, run: str, note: Callable[[str], None]) -> None:
+    """A task elsewhere changes tags in the datastore alone: the catalogue follows when the run ends."""
+    if isinstance(home.metadata, DatastoreCatalogue):
+        return
+    try:
+        there = set(tags.read_tags(home.datastore, flow, run))
+        known = {row.tag for row in home.metadata.tags(flow, run) if not row.system}
+        for tag in known - there:
+            home.metadata.forget(flow, run, tag)
+    except BackendUnavailable as error:
+        note(str(error))
+        return
+    if there - known:
+        keep_rows(home, [TagRow(flow=flow, run=run, tag=tag) for tag in sorted(there - known)], note)

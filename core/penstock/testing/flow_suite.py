@@ -143,13 +143,19 @@ class FlowSuite:
             ("nested", "join", NESTED),
             ("choices", "join", CHOICES),
             ("several_nodes", "end", SEVERAL_NODES),
-            ("tagged", "join", TAGGED),
         ],
     )
     def test_graphs(self, folder: Path, name: str, step: str, answer: object) -> None:
         run = self.run(folder, name)
         assert self.artifacts(folder, f"{run}/{step}")["result"] == answer
         assert self.artifacts(folder, f"{run}/end")["result"] == answer
+
+    def test_tasks_look_at_their_run_and_tag_it_all_at_once(self, folder: Path) -> None:
+        run = self.run(folder, "tagged", "--tag=given")
+        assert self.artifacts(folder, f"{run}/join")["result"] == TAGGED
+        for tag, found in (("shared", [run]), ("given", [])):  # the catalogue knows what tasks elsewhere did, too
+            listed = json.loads(self.flow("runs", "TaggedFlow", f"--tag={tag}", "--json").stdout)["runs"]
+            assert [f"{one['flow']}/{one['run']}" for one in listed] == found
 
     def test_retry_catch_and_timeout(self, folder: Path) -> None:
         if not self.kills_processes:

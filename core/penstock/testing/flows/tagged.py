@@ -6,7 +6,7 @@ from penstock import Flow, FlowSpec, current, namespace, step
 class TaggedFlow(FlowSpec):
     @step
     def start(self):
-        current.run.add_tags(["begun ✓", "not kept"])
+        current.run.replace_tags(["given"], ["begun ✓", "not kept"])
         self.items = [*"abcd"]
         self.next(self.tag, foreach="items")
 
