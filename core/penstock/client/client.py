@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
-    from typing import Any
+    from typing import Any, ClassVar
 
     from penstock.client.flow import Flow
     from penstock.client.history import Stores
@@ -36,6 +36,8 @@ class Client:
     writers runs here. options: of the datastore that is named, as in `Client("local", root="/data/store")`.
     Raises UsageError for options without a datastore; settings that can't be are told at the first question.
     """
+
+    all_runs: ClassVar[str] = "Client(..., namespace=None)"  # what to type to see them
 
     def __init__(
         self,
@@ -212,9 +214,7 @@ class Client:
 
     def hidden(self, what: str, tag: str) -> NamespaceMismatch:
         """The error for runs that are there and lack the tag of the namespace. what: begins the sentence."""
-        own = type(self).namespace is Client.namespace  # a namespace that was given to this client alone
-        hint = "Client(..., namespace=None)" if own else "namespace(None)"
-        return NamespaceMismatch(f"{what} in the namespace {tag!r}", hint=f"{hint}   # to see all runs")
+        return NamespaceMismatch(f"{what} in the namespace {tag!r}", hint=f"{self.all_runs}   # to see all runs")
 
     def no_flow(self, flow: str) -> NotFound:
         """The error for a flow without a run."""

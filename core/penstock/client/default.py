@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class DefaultClient(Client):
     """The client of this process's settings; its namespace is the global one."""
 
+    all_runs = "namespace(None)"
+
     @property
     def namespace(self) -> str | None:
         return get_namespace()
@@ -44,9 +46,9 @@ def default_client() -> Client:
     While a client loads a value it is that one: a run that lies in an artifact belongs to the store it was read from.
     """
     global _chosen, _of_task  # noqa: PLW0603 - one default client in a process
-    loading = _loading.get()
-    if loading is not None:
-        return loading
+    reader = _loading.get()
+    if reader is not None:
+        return reader
     if current._stores is not None:
         if _of_task is None or _of_task[0] is not current._stores:
             _of_task = current._stores, DefaultClient.over(TaskStores(*current._stores))
@@ -71,10 +73,11 @@ def metadata(where: str) -> str:
 
     where: what `--datastore` takes (a backend's name or a URL), a project's folder, or what `get_metadata` returned.
     """
-    global _chosen  # noqa: PLW0603 - as above
+    global _chosen
     folder = where.rpartition("@")[2]
-    _chosen = DefaultClient(folder=folder) if os.path.isdir(folder) else DefaultClient(where)
-    return get_metadata()
+    client = DefaultClient(folder=folder) if os.path.isdir(folder) else DefaultClient(where)
+    name, _chosen = client.label, client  # a store that can't be is told before it is chosen
+    return name
 
 
 def get_metadata() -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from penstock import client as api
 from penstock.client import Run
-from penstock.errors import NamespaceMismatch, NotFound, UsageError
+from penstock.errors import NamespaceMismatch, NotFound, PluginError, UsageError
 from penstock.values import CANCELLED, FAILED, SUCCEEDED
 
 RUN = "20261124-0229-0001"
@@ -241,3 +241,19 @@ def test_a_resumed_run_has_what_it_took(write, client):
     assert "origin-task-id" not in run["count"]["2"].metadata_dict
     assert run["count"]["2"].metadata_dict["origin-run-id"] == origin.run
     assert run.data.alpha == 3
+
+
+def test_the_default_store_is_chosen_as_in_metaflow(write, default, stores, tmp_path, monkeypatch):
+    write()
+    monkeypatch.chdir(tmp_path)
+    assert api.get_metadata() == default.label == str(tmp_path / "store")
+    for name in ("one", "two"):
+        (tmp_path / name / ".penstock").mkdir(parents=True)
+    assert api.metadata(str(tmp_path / "one")) == api.get_metadata() == str(tmp_path / "one/.penstock")
+    assert list(api.Metaflow()) == []
+    assert api.metadata(f"local@{tmp_path}/two/.penstock") == str(tmp_path / "two/.penstock")
+    with pytest.raises(PluginError, match="no datastore 'lcoal'"):
+        api.metadata("lcoal")
+    assert api.get_metadata() == str(tmp_path / "two/.penstock")
+    (tmp_path / ".penstock").mkdir()
+    assert api.default_metadata() == str(tmp_path / ".penstock")
