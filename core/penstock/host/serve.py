@@ -381,8 +381,8 @@ def _death(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = "unknown"
-    hint = "; out of memory? See @resources(memory=...)" if -code == signal.SIGKILL else ""
-    return f"its process was ended by signal {-code} ({name}){hint}"
+    more = {signal.SIGKILL: "; out of memory? See @resources(memory=...)", signal.SIGSEGV: ": segmentation fault"}
+    return f"its process was ended by signal {-code} ({name}){more.get(-code, '')}"
 
 
 def _silence_fork_warning() -> None:

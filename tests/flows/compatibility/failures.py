@@ -192,6 +192,23 @@ class Killed(FlowSpec):
         self.seen = self.why.type.rpartition(".")[2]
 
 
+class Segfault(FlowSpec):
+    """What was printed before is kept, and what the handler keeps says which death it was."""
+
+    @catch(var="why")
+    @step
+    def start(self):
+        import os
+
+        print("before", flush=True)
+        os.kill(os.getpid(), 11)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.seen = ["segmentation fault" in self.why.exception, current.run["start"].task.successful]
+
+
 class KilledOnce(FlowSpec):
     @retry(times=1)
     @step
@@ -259,7 +276,7 @@ class Unguarded(FlowSpec):
         self.seen = "mended"
 
 
-KILLS = {"Killed", "KilledOnce"}  # not for executors that run steps in the scheduler's own process
+KILLS = {"Killed", "KilledOnce", "Segfault"}  # not for executors that run steps in the scheduler's own process
 FAILED = {"Fails": "start"}  # flow -> step that fails
 RUNS = [
     ("Retried", [], [2, False]),
@@ -274,6 +291,7 @@ RUNS = [
     ("Slow", [], "TimeoutException"),
     ("Killed", [], "FailureHandledByCatch"),
     ("KilledOnce", [], "mended"),
+    ("Segfault", [], [True, True]),
     ("RetriedNodes", [], [(0, 0), (1, 1)]),
     ("Fails", [], "before"),
     ("Unguarded", ["--with", "retry"], "mended"),
