@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from penstock.authoring.context import current
     from penstock.authoring.decorators import catch, environment, executor, parallel, resources, retry, step, timeout
     from penstock.authoring.flow import FlowSpec
-    from penstock.authoring.parameters import JSONType, JSONTypeClass, Parameter
+    from penstock.authoring.parameters import IncludeFile, JSONType, JSONTypeClass, Parameter
     from penstock.authoring.projects import project
     from penstock.client import (
         Client,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "authoring.flow": ("FlowSpec",),
-    "authoring.parameters": ("JSONType", "JSONTypeClass", "Parameter"),
+    "authoring.parameters": ("IncludeFile", "JSONType", "JSONTypeClass", "Parameter"),
     "authoring.decorators": ("catch", "environment", "executor", "parallel", "resources", "retry", "step", "timeout"),
     "authoring.context": ("current",),
     "authoring.projects": ("project",),
@@ -80,6 +80,7 @@ __all__ = [
     "DataArtifact",
     "Flow",
     "FlowSpec",
+    "IncludeFile",
     "JSONType",
     "JSONTypeClass",
     "Metaflow",

@@ -106,6 +106,35 @@ def test_what_is_declared(case: str, shell: Shell) -> None:
     assert not shell.store.exists()
 
 
+FILES = {
+    "missing": ("--data=nowhere.csv", ["--data takes a file, not 'nowhere.csv' (there is no such file)"]),
+    "a folder": ("--data=.", ["--data takes a file, not '.' (it is a folder)"]),
+    "the default": ("", ["--data takes a file, not 'default.csv'"]),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_can_not_be_read(case: str, shell: Shell) -> None:
+    word, texts = FILES[case]
+    declared = MANY.replace("JSONType, Parameter", "IncludeFile, JSONType, Parameter")
+    old, new = 'Parameter("count", default=3)', 'IncludeFile("data", default="default.csv")'
+    shell.write("many.py", declared.replace(old, new))
+    answer = shell.flow("run", "many.py", "--must=x", *filter(None, [word]))
+    is_refusal(answer, 2, *texts, next_="--data=PATH")
+    assert not shell.store.exists()
+
+
+def test_a_file_that_is_no_text(shell: Shell) -> None:
+    declared = MANY.replace("JSONType, Parameter", "IncludeFile, JSONType, Parameter")
+    shell.write("many.py", declared.replace('Parameter("count", default=3)', 'IncludeFile("data")'))
+    shell.write("raw", b"\xff\xfe\x00")
+    answer = shell.flow("run", "many.py", "--must=x", "--data=raw")
+    is_tidy(answer)
+    assert answer.code == 1
+    assert "raw is no text in utf-8" in answer.err
+    assert "is_text=False" in answer.err
+
+
 BODIES = {
     "changed in a step": ("self.count = 4", ["self.count is a parameter", "use another name"]),
     "misspelt in a step": ("print(self.coutn)", ["has no artifact 'coutn'. Did you mean 'count'?"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from penstock.errors import FlowError, UsageError
 
 TYPE_CHECKING = False
@@ -178,6 +180,71 @@ class Parameter:
             ) from error
 
 
+class IncludeFile(Parameter):
+    """A parameter whose text is the path of a file, and whose value is what the file holds when the run begins.
+
+    default: a path, or a function that returns one; is_text: text, else bytes; encoding: of the text, UTF-8 unless
+    said. Paths are relative to the working directory. None where no file is given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: Any = None,
+        required: bool | None = None,
+        is_text: bool = True,
+        encoding: str | None = None,
+        help: str | None = None,
+        show_default: bool = True,
+        **others: Any,
+    ) -> None:
+        self.is_text, self.encoding = is_text, encoding or "utf-8"
+        super().__init__(name, default, None, help, required, None, show_default, **others)
+        frame = sys._getframe(1)
+        self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def _kind(self, given: Any) -> str:
+        del given
+        return "file"
+
+    def _check(self) -> None:
+        super()._check()
+        if self.default is not None and not callable(self.default) and not isinstance(self.default, str):
+            raise self._refuse(f"default={self.default!r} is no path", "default='FILE'")
+
+    def _converted(self, value: Any) -> Any:
+        return value
+
+    def value(self, text: str | None, context: ParameterContext) -> Any:
+        """What the file holds. Raises UsageError for one that can't be read."""
+        path = text if text is not None else self.default
+        path = path(context) if callable(path) else path
+        if path is None:
+            return None
+        try:
+            with open(_file(path), "rb") as file:
+                raw = file.read()
+            return raw.decode(self.encoding) if self.is_text else raw
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"{path} is no text in {self.encoding}: {error}", where=f"--{self.name}",
+                hint=f"IncludeFile({self.name!r}, is_text=False)",
+            ) from error  # fmt: skip
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} can't be read: {error}", where=f"--{self.name}", hint=f"ls -l {path}") from error
+
+
+def _file(text: str) -> str:
+    """The path of a file that is there. Raises ValueError."""
+    import os
+
+    if os.path.isdir(text):
+        raise ValueError("it is a folder")
+    if not os.path.exists(text):
+        raise ValueError("there is no such file")
+    return text
+
+
 def check_names(parameters: Iterable[Parameter]) -> None:
     """Refuse two parameters whose options or variables would be one. Raises FlowError."""
     found: dict[str, Parameter] = {}
@@ -194,8 +261,6 @@ def check_names(parameters: Iterable[Parameter]) -> None:
 
 
 def _caller() -> str:
-    import sys
-
     frame = sys._getframe(2)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -217,8 +282,8 @@ def convert(declaration: Mapping[str, Any], text: str) -> Any:
     try:
         return _parse(kind, text)
     except ValueError as error:
-        wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "json": "JSON"}[kind]
-        detail = f" ({error})" if kind == "json" else ""
+        wanted = _WANTED[kind]
+        detail = f" ({error})" if kind in ("json", "file") else ""
         raise UsageError(
             f"--{declaration['name']} takes {wanted}, not {text!r}{detail}",
             where=f"--{declaration['name']}",
@@ -226,11 +291,16 @@ def convert(declaration: Mapping[str, Any], text: str) -> Any:
         ) from error
 
 
-_EXAMPLES = {"int": "3", "float": "0.5", "bool": "true", "json": '\'{"a": 1}\''}
+_WANTED = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "json": "JSON", "file": "a file",
+}  # fmt: skip
+_EXAMPLES = {"file": "PATH", "int": "3", "float": "0.5", "bool": "true", "json": '\'{"a": 1}\''}
 
 
 def _parse(kind: str, text: str) -> Any:
-    parsers: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": _bool, "json": _json}
+    parsers: dict[str, Callable[[str], Any]] = {
+        "str": str, "int": int, "float": float, "bool": _bool, "json": _json, "file": _file,
+    }  # fmt: skip
     return parsers[kind](text)
 
 

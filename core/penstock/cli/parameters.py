@@ -48,6 +48,8 @@ def given_parameters(declaration: Declaration, typed: Mapping[str, str]) -> dict
         elif variable in environ:
             convert(one, environ[variable])
             found[name] = environ[variable]
+        elif one["type"] == "file" and one["default"] is not None:
+            convert(one, one["default"])  # the value is read when the run begins; that there is none is told now
         elif one["required"]:
             raise UsageError(
                 f"{declaration.flow} needs the parameter {name}",

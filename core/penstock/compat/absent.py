@@ -5,7 +5,6 @@ from __future__ import annotations
 _NOT_YET = "it is not part of this version"
 ABSENT = {
     "Config": "use Parameter(..., type=JSONType)",
-    "IncludeFile": "open the file in a step; it is stored when it is assigned to self",
     "S3": "use boto3 in the step",
     "batch": "choose where a run executes: --executor=...",
     "card": _NOT_YET,

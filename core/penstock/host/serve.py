@@ -381,7 +381,10 @@ def _death(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = "unknown"
-    more = {signal.SIGKILL: "; out of memory? See @resources(memory=...)", signal.SIGSEGV: ": segmentation fault"}
+    more: dict[int, str] = {
+        signal.SIGKILL: "; out of memory? See @resources(memory=...)",
+        signal.SIGSEGV: ": segmentation fault",
+    }
     return f"its process was ended by signal {-code} ({name}){more.get(-code, '')}"
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 
-from penstock import FlowSpec, JSONType, Parameter, current, step
+from penstock import FlowSpec, IncludeFile, JSONType, Parameter, current, step
 
 
 class OneStep(FlowSpec):
@@ -153,7 +153,19 @@ class OddNames(OneStep):
         return [self.config, self.branch, self.environment]
 
 
+class Files(OneStep):
+    text = IncludeFile("text", default=__file__)
+    raw = IncludeFile("raw", is_text=False)
+    none = IncludeFile("none")
+    named = IncludeFile("named", default=lambda _: __file__, required=True)
+
+    def look(self):
+        return [self.text[:3], type(self.raw).__name__, self.none, self.named == self.text]
+
+
 RUNS = [
+    ("Files", [], ['"""', "NoneType", None, True]),
+    ("Files", [f"--raw={__file__}"], ['"""', "bytes", None, True]),
     ("Typed", [], ["a", 1, 0.5, False, None, 7]),
     ("Typed", ["--text=ü b", "--whole", "-3", "--number=1e3", "--truth=yes", "--untyped=", "--asked=8"],
      ["ü b", -3, 1000.0, True, "", 8]),
