@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.finding import Finding
-    from penstock.contracts.host import Hosts
+    from penstock.contracts.host import ByteStream, HostElsewhere, Hosts
 
 EXECUTOR_CONTRACT = 1
 
@@ -62,6 +62,7 @@ class Job:
     message: the attempt as one line of JSON, for a host that already runs; opaque to executors.
     command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`. It
     heeds the two variables of `values.py`, if the executor sets them.
+    host_command: argv of a host that serves many attempts instead, as `RunInfo.host_over` speaks to; else as `command`.
     environment: variables of the step; nothing in it differs from one attempt of the step to the next.
     secrets: variables that must not be seen from outside, among them the store's; an executor that can't hide them
     raises JobRejected. They may be others for a later job: credentials are refreshed.
@@ -73,6 +74,7 @@ class Job:
     name: str
     message: str
     command: tuple[str, ...] = ()
+    host_command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
@@ -96,6 +98,7 @@ class RunInfo:
 
     hosts: the living hosts of this machine, None where it needs none. note: takes a remark for the person who runs.
     ring: `poll` has something new to say, so that it is asked at once; may be called from any thread.
+    host_over: makes of the stream of a job's `host_command` a host to drive.
     """
 
     flow: str
@@ -104,6 +107,7 @@ class RunInfo:
     hosts: Hosts | None = None
     note: Callable[[str], None] = _unheard
     ring: Callable[[], None] = _nobody
+    host_over: Callable[[ByteStream], HostElsewhere] | None = None
 
 
 class Executor(ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,48 @@ class HostEvent:
     pid: int | None = None
     exit_code: int | None = None
     reason: str = ""
+
+
+class ByteStream(Protocol):
+    """A two-way stream of bytes that never blocks: a socket, or what stands for one.
+
+    `recv` returns b"" at the end and raises BlockingIOError while nothing is there, `send` while there is no room.
+    """
+
+    def setblocking(self, flag: bool, /) -> None: ...
+    def fileno(self) -> int: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def close(self) -> None: ...
+
+
+class HostElsewhere(ABC):
+    """A host that an executor has started by `Job.host_command`, at the other end of a stream. Of one thread."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """To wait for events."""
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Begin an attempt; an `ended` event follows, or the host is gone. Exit code 75: another copy owns it."""
+
+    @abstractmethod
+    def events(self) -> Sequence[HostEvent]:
+        """What happened, without waiting."""
+
+    @property
+    @abstractmethod
+    def gone(self) -> bool:
+        """Whether the stream has ended: no more events will come."""
+
+    @abstractmethod
+    def kill(self, name: str) -> None:
+        """End an attempt with its whole process group. Unknown names are passed over."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the host end what still runs there, record it, and go."""
 
 
 class Hosts(ABC):

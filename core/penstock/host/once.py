@@ -26,6 +26,7 @@ from penstock.storage import keys, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
@@ -36,12 +37,20 @@ BEAT_EVERY_S = 30.0
 def main(launch: dict[str, Any], folder: str, message_text: str) -> None:
     """Run the attempt of `message_text` and exit: 0 when it succeeded, 1 when not, 75 when another copy owns it.
 
+    Without a message serve the attempts that are told over the standard streams (`warm.py`).
+
     launch: what a `FlowFile` is made of, `decorators` that plugins bring where the flow was declared, and what
     `Server.open` takes; folder: where `code` and `runtime` were unpacked.
     """
     status = 1
     try:
-        status = _run(launch, os.path.join(folder, "code"), Message.of(json.loads(message_text)))
+        code = os.path.join(folder, "code")
+        if message_text:
+            status = _run(launch, code, Message.of(json.loads(message_text)))
+        else:
+            from penstock.host.warm import serve_streams
+
+            status = serve_streams(launch, code)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         sys.stdout.flush()
@@ -53,17 +62,8 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     opened = launch["opened"]
     datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
     at = (launch["flow"], opened["run"], message.step, message.place, message.attempt)
-    owner = {"token": records.new_token(), "host": os.uname().nodename, "pid": os.getpid(), "since_s": time.time()}
-    if not records.claim(datastore, keys.owner(*at), "owner", owner)[0]:
+    if not owns(datastore, at):
         return NOT_OWNER_EXIT_CODE
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    path = os.path.join(folder, launch["file"])
-    source = FlowFile(path, launch["flow"], alias=launch["alias"], added=launch["added"])
-    sys.argv = [source.path]
-    gc.disable()
-    executor_decorators.make_inert(launch["decorators"])
-    with SeedWatch() as watch:
-        flow_class, graph = source.load()
     ended: list[int] = []
 
     def tell(header: dict[str, Any], payload: bytes) -> None:
@@ -72,7 +72,7 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
         elif header["event"] == "ended":
             ended.append(header["exit_code"])
 
-    server = Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=tell)
+    server = server_of(launch, folder, tell)
     server.open(opened)
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
     server.start("attempt", message, only=True)
@@ -81,6 +81,25 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
         server.turn(timeout_s=BEAT_EVERY_S / 2)
         beats.beat()
     return 0 if ended[0] == 0 else 1
+
+
+def owns(datastore: Datastore, at: tuple[str, str, str, str, int]) -> bool:
+    """Whether this process is the one that runs the attempt: a platform may start several."""
+    owner = {"token": records.new_token(), "host": os.uname().nodename, "pid": os.getpid(), "since_s": time.time()}
+    return records.claim(datastore, keys.owner(*at), "owner", owner)[0]
+
+
+def server_of(launch: dict[str, Any], folder: str, tell: Callable[[dict[str, Any], bytes], object]) -> Server:
+    """Import the flow and make ready to serve its attempts."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    path = os.path.join(folder, launch["file"])
+    source = FlowFile(path, launch["flow"], alias=launch["alias"], added=launch["added"])
+    sys.argv = [source.path]
+    gc.disable()
+    executor_decorators.make_inert(launch["decorators"])
+    with SeedWatch() as watch:
+        flow_class, graph = source.load()
+    return Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=tell)
 
 
 class Beats:

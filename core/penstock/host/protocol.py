@@ -19,6 +19,7 @@ End of file means to the host: end every attempt with its process group, and exi
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import struct
@@ -27,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from penstock.contracts.host import ByteStream
 
     Frame = tuple[dict[str, Any], bytes]
 
@@ -41,7 +44,7 @@ class Link:
     descriptors: those that the other end has sent, in order.
     """
 
-    def __init__(self, stream: socket.socket) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self.stream = stream
         self.descriptors: list[int] = []
         stream.setblocking(False)
@@ -59,7 +62,7 @@ class Link:
         data = memoryview(_HEAD.pack(len(head), len(payload)) + head + payload)
         while data:
             try:
-                if descriptors:
+                if descriptors and isinstance(self.stream, socket.socket):
                     sent = socket.send_fds(self.stream, [data], list(descriptors))
                     descriptors = ()
                 else:
@@ -73,8 +76,12 @@ class Link:
         return True
 
     def _wait_to_send(self) -> None:
+        wanted = {} if self.closed else {self.fileno(): select.POLLIN}
+        writes = self.stream.write_fileno() if isinstance(self.stream, Pipes) else self.fileno()
+        wanted[writes] = wanted.get(writes, 0) | select.POLLOUT
         poll = select.poll()
-        poll.register(self.stream, select.POLLOUT | (0 if self.closed else select.POLLIN))
+        for fd, events in wanted.items():
+            poll.register(fd, events)
         for _, event in poll.poll():
             if event & select.POLLIN:
                 self._fill()
@@ -82,8 +89,11 @@ class Link:
     def _fill(self) -> bool:
         """Take in what has arrived; False when nothing was there."""
         try:
-            piece, descriptors, _, _ = socket.recv_fds(self.stream, _PIECE, 4)
-            self.descriptors += descriptors
+            if isinstance(self.stream, socket.socket):
+                piece, descriptors, _, _ = socket.recv_fds(self.stream, _PIECE, 4)
+                self.descriptors += descriptors
+            else:
+                piece = self.stream.recv(_PIECE)
         except BlockingIOError:
             return False
         except OSError:
@@ -134,6 +144,39 @@ class Link:
         """Close this end."""
         self.closed = True
         self.stream.close()
+
+
+class Pipes:
+    """Two descriptors, one to read and one to write, as one stream: the standard streams of a container."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self._read, self._write = read, write
+
+    def setblocking(self, flag: bool) -> None:
+        """Of both."""
+        os.set_blocking(self._read, flag)
+        os.set_blocking(self._write, flag)
+
+    def fileno(self) -> int:
+        """To wait for what arrives."""
+        return self._read
+
+    def write_fileno(self) -> int:
+        """To wait until more can be sent."""
+        return self._write
+
+    def recv(self, size: int) -> bytes:
+        """As a socket's."""
+        return os.read(self._read, size)
+
+    def send(self, data: bytes | memoryview) -> int:
+        """As a socket's."""
+        return os.write(self._write, data)
+
+    def close(self) -> None:
+        """Both."""
+        os.close(self._read)
+        os.close(self._write)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

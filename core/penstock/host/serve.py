@@ -259,10 +259,17 @@ class Server:
 
     # -- the loop
 
-    def register(self, fd: int) -> None:
-        """Watch a descriptor of the driver's too; `turn` returns it when it is readable."""
-        self._links.append(fd)
+    def register(self, fd: int, *others: int) -> None:
+        """Watch a descriptor of the driver's too; `turn` returns it when it is readable. others: which attempts close
+        as well."""
+        self._links += [fd, *others]
         self._poll.register(fd, select.POLLIN)
+
+    def forget(self, fd: int) -> None:
+        """Watch it no more: its other end is gone."""
+        if fd in self._links:
+            self._links.remove(fd)
+            self._poll.unregister(fd)
 
     def turn(self, timeout_s: float | None = None) -> list[int]:
         """Wait for something, deal with it, and return the readable descriptors that are not an attempt's."""

@@ -14,6 +14,7 @@ from penstock.contracts.executor import RunInfo
 from penstock.contracts.metadata import RunRow, TagRow
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, RunDriven
+from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
 from penstock.running import lease
 from penstock.running.jobs import Bell, JobsElsewhere, JobsHere, Wake
@@ -208,7 +209,9 @@ class Driver:
         names = {step.executor for step in self.steps.values()}
         wake = Wake()
         hosts = self._hosts(names, host, {**opened, "code": header["code"]}, own, wake)
-        info = RunInfo(flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note)
+        info = RunInfo(
+            flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note, host_over=HostOverStream
+        )
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
         settings = self.home.settings

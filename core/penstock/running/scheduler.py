@@ -304,6 +304,7 @@ class Scheduler:
             name=running.name,
             message=text,
             command=command,
+            host_command=self._command("") if command and self._command is not None else (),
             environment=step.environment,
             secrets=self.datastore.secrets() if command and not executor.own_identity else {},
             resources=step.resources,

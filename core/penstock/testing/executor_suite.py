@@ -32,6 +32,7 @@ from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Moun
 from penstock.contracts.finding import GOOD
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
+from penstock.host.elsewhere import HostOverStream
 from penstock.host.flow_file import FlowFile
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
@@ -149,7 +150,10 @@ class Bench:
     @property
     def info(self) -> RunInfo:
         """The run, as an executor gets it."""
-        return RunInfo(flow=FLOW_NAME, run=self.run, user="suite", hosts=self.hosts, note=self.notes.append)
+        return RunInfo(
+            flow=FLOW_NAME, run=self.run, user="suite", hosts=self.hosts, note=self.notes.append,
+            host_over=HostOverStream,
+        )  # fmt: skip
 
     def attempt(self, step: str, **fields: Any) -> tuple[Job, str]:
         """An attempt of a step, at a place of its own: the job and the key of its record."""
@@ -157,6 +161,7 @@ class Bench:
         message = Message(step=step, place=place, attempt=0, token=records.new_token())
         text = json.dumps(message.data())
         command = archive.command(self.datastore, self._launch, text) if self._launch else ()
+        fields["host_command"] = archive.command(self.datastore, self._launch, "") if self._launch else ()
         fields.setdefault("environment", {"SUITE_FOLDER": str(self.shared)})
         if command and not self.kind.own_identity:
             fields["secrets"] = {**self.datastore.secrets(), **fields.get("secrets", {})}

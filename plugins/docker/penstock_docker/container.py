@@ -24,11 +24,10 @@ HOME = "/tmp"
 LABEL = "penstock"
 MIB = 1 << 20
 # Reads variables from its standard input, one JSON object in a line, and becomes the job: nothing of them is seen in
-# what the engine or the system tell of the container.
+# what the engine or the system tell of the container. It reads not a byte more: the rest is the job's.
 _WITH_SECRETS = (
     "import json,os,sys;"
-    "os.environ.update(json.loads(sys.stdin.buffer.readline()));"
-    "os.dup2(os.open(os.devnull,os.O_RDONLY),0);"
+    "os.environ.update(json.loads(b''.join(iter(lambda:os.read(0,1),b'\\n'))));"
     "os.execvp(sys.argv[1],sys.argv[1:])"
 )
 
@@ -81,7 +80,7 @@ def environment(job: Job, options: Mapping[str, Any], image: Image, around: Surr
     found = {"PYTHONHASHSEED": "0", FACTS_VARIABLE: json.dumps(image.facts)}
     if not options["user"]:  # ids without an entry in the image have no home and no name there
         found |= {"HOME": HOME, "USER": around.user, "LOGNAME": around.user}
-    if around.runtime is not None:
+    if around.runtime is not None and not options["user"]:
         found[RUNTIME_VARIABLE] = around.runtime
     return {**found, **dict(_variables(options["env"])), **job.environment}
 
@@ -131,7 +130,7 @@ def mounts(job: Job, options: Mapping[str, Any], around: Surroundings) -> Iterat
     """Folders of this machine under their own paths, and what the options name."""
     for one in job.mounts:
         yield Mount(str(one.path), str(one.path), type="bind", read_only=one.read_only)
-    if around.runtime is not None:
+    if around.runtime is not None and not options["user"]:  # it is the caller's alone
         yield Mount(around.runtime, around.runtime, type="bind")
     for text in options["volumes"]:
         yield volume(text)

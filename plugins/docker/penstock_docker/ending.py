@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _BY_SIGNAL = 128  # and the number of the signal: what a shell, and the container's first process, make of it
 _SIGKILL = 9
+NO_PROGRAM = 127  # as a shell, and the container's first process, say it
 _NO_PROGRAM = ("executable file not found", "no such file or directory")
 
 
@@ -53,7 +54,10 @@ def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus 
         return JobStatus(state=JobState.LOST, exit_code=code, reason="the container ended with the engine")
     if limit and code == _BY_SIGNAL + _SIGKILL:  # Podman does not tell
         return JobStatus(state=JobState.FAILED, exit_code=code, reason=f"killed, perhaps {_out_of_memory(limit)}")
-    return JobStatus(state=JobState.FAILED, exit_code=code, reason=f"the container ended with exit code {code}")
+    reason = f"the container ended with exit code {code}"
+    if code == NO_PROGRAM:
+        reason += ": has its image no python3 on the PATH? Tasks need Python 3.11 or later"
+    return JobStatus(state=JobState.FAILED, exit_code=code, reason=reason)
 
 
 def _out_of_memory(limit: int) -> str:
@@ -64,4 +68,4 @@ def not_started(said: str, image: str) -> JobStatus:
     """An engine that can't start what it has made."""
     if any(words in said for words in _NO_PROGRAM) and "python3" in said:
         said = f"the image {image} has no python3 on its PATH: tasks need Python 3.11 or later"
-    return JobStatus(state=JobState.FAILED, exit_code=127, reason=said)
+    return JobStatus(state=JobState.FAILED, exit_code=NO_PROGRAM, reason=said)

@@ -78,6 +78,8 @@ def _container(
         finally:
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_container(job.name, force=True, v=True)
+    if code == ending.NO_PROGRAM:
+        return _not_started(f"{image.reference} has no python3 on its PATH: tasks need 3.11 or later", image)
     if code:
         return _not_started(f"a container of {image.reference} ended with exit code {code}: {said}", image)
     version, closed = json.loads(said.splitlines()[-1])

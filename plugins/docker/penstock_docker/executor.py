@@ -8,13 +8,17 @@ to the engine's events. A container stays until its record is read (`forget`), o
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import docker.errors
+import requests
+from docker.types import LogConfig
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
@@ -25,7 +29,8 @@ from penstock_docker.ending import Fate
 from penstock_docker.engine import Engine
 from penstock_docker.events import Events
 from penstock_docker.plugin import DockerOptions
-from penstock_docker.standard_input import feed
+from penstock_docker.standard_input import as_line, feed
+from penstock_docker.warm import Attached, WarmContainers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,12 +51,13 @@ _UNKNOWN = JobStatus(state=JobState.LOST, reason="the engine has no such contain
 class _Container:
     """A job of this executor. status: its last word; ours: why it is being ended by us; `fate` collects the rest."""
 
-    __slots__ = ("fate", "job", "ours", "started", "status", "until")
+    __slots__ = ("fate", "job", "ours", "started", "status", "until", "warm")
 
     def __init__(self, job: Job | None, status: JobStatus) -> None:
         self.job, self.status = job, status
         self.ours = ""
         self.started = False
+        self.warm = False  # an attempt in a container that serves several
         self.until: float | None = None  # by the monotonic clock
         self.fate = Fate()
 
@@ -78,6 +84,8 @@ class DockerExecutor(Executor):
         self._events: Events | None = None
         self._around: Surroundings | None = None
         self._unavailable: BackendUnavailable | None = None  # what a thread of ours has met last
+        self._warm: WarmContainers | None = None
+        self._warm_fates: dict[str, Fate] = {}
         self._later: list[str] = []  # jobs that the engine could not be asked to start
 
     @property
@@ -112,8 +120,12 @@ class DockerExecutor(Executor):
                 hint="--datastore=...   # one that reaches anywhere",
             )
         self._listen()
-        self._jobs[job.name] = _Container(job, _QUEUED)
-        self._do(self._begin, job.name)
+        one = self._jobs[job.name] = _Container(job, _QUEUED)
+        if options["reuse"] and job.host_command and self.run.host_over is not None:
+            one.warm, one.status = True, _RUNNING
+            self._warm_containers().run(_key(options, job), job)
+        else:
+            self._do(self._begin, job.name)
         return job.name
 
     def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:
@@ -183,6 +195,9 @@ class DockerExecutor(Executor):
     def close(self) -> None:
         """Containers go on; those that were handed over are made before this returns."""
         self._threads.shutdown(wait=True)
+        if self._warm is not None:
+            self._warm.close()
+            self._warm = None
         if self._events is not None:
             self._events.close()
         self._engine.close()
@@ -273,6 +288,57 @@ class DockerExecutor(Executor):
             if one.unwanted():
                 self._do(self._stop, name)
 
+    # -- warm containers
+
+    def _warm_containers(self) -> WarmContainers:
+        if self._warm is None:
+            assert self.run.host_over is not None
+            label = f"warm-{_hash(f'{self.run.flow}/{self.run.run}')[:16]}-{os.getpid()}"
+            self._warm = WarmContainers(
+                self._start_warm, self.run.host_over, self._tell, self._fate_of_warm, self._in_thread, label
+            )
+        return self._warm
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+            self._threads.submit(work)
+
+    def _start_warm(self, name: str, job: Job) -> Attached:
+        """A container that serves the host of many attempts, attached to."""
+        options, around = self._merged(job.options), self._surroundings()
+        image = self._images.get(options["image"], options["pull"], options["platform"])
+        host = replace(job, name=name, command=job.host_command, pathspec="")
+        made = container.creation(host, options, image, around)
+        made["host_config"]["log_config"] = LogConfig(type="none")  # its output is the talk with its host
+        api = self._engine.api
+        self._warm_fates[name] = Fate()
+        with self._engine.errors():
+            made["host_config"] = api.create_host_config(**made["host_config"])
+            api.create_container(**{**made, "stdin_open": True})
+            attached = Attached(api.attach_socket(name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
+            try:
+                api.start(name)
+            except docker.errors.APIError as error:
+                raise JobRejected(ending.not_started(str(error.explanation), image.reference).reason) from error
+            if job.secrets:
+                attached.send(as_line(job.secrets))
+        return attached
+
+    def _fate_of_warm(self, name: str, tail: bytes) -> JobStatus:
+        """What the end of a warm container means for the attempts that ran there."""
+        with self._engine.errors():
+            try:
+                self._engine.api.wait(name, timeout=GRACE_S)
+                found = self._engine.api.inspect_container(name)
+            except (docker.errors.APIError, requests.RequestException):
+                found = None
+        status = ending.status(found, self._warm_fates.pop(name, Fate()), "")
+        self._remove(name)
+        if status is None or status.state is JobState.SUCCEEDED:
+            return JobStatus(state=JobState.LOST, reason="the host in its warm container is gone")
+        said = tail.decode("utf-8", "replace").strip()
+        return replace(status, reason=f"{status.reason}; its last words: {said}") if said else status
+
     def _look(self, name: str) -> None:
         """What has become of a container. One that runs stays as it is."""
         one = self._jobs.get(name)
@@ -319,10 +385,10 @@ class DockerExecutor(Executor):
     def _hear(self, name: str, action: str, facts: Mapping[str, str]) -> None:
         """An event of a container of this run."""
         one = self._jobs.get(name)
-        if one is None:
-            return
-        one.fate.hear(action, facts)
-        if action in ("die", "destroy"):
+        fate = self._warm_fates.get(name) if one is None else one.fate
+        if fate is not None:
+            fate.hear(action, facts)
+        if one is not None and action in ("die", "destroy"):
             self._do(self._look, name)
 
     def _deaf(self, error: BackendError | None) -> None:
@@ -330,6 +396,8 @@ class DockerExecutor(Executor):
         if error is None:
             self._unavailable = None
             with self._changed:
+                for fate in self._warm_fates.values():
+                    fate.unseen = True
                 running = [(name, one) for name, one in self._jobs.items() if not one.status.state.ended]
             for name, one in running:
                 one.fate.unseen = True
@@ -355,8 +423,21 @@ class DockerExecutor(Executor):
 
     def _end(self, name: str, one: _Container, why: str) -> None:
         one.ours = why
-        if one.status.state is JobState.RUNNING:
+        if one.warm and self._warm is not None:
+            self._warm.kill(name)
+        elif one.status.state is JobState.RUNNING:
             self._do(self._stop, name)
+
+
+def _key(options: Mapping[str, Any], job: Job) -> str:
+    """The same for jobs that may share a container."""
+    needs = job.resources
+    amounts = (needs.cpu, needs.memory_mb, needs.gpu, needs.shared_memory_mb)
+    return _hash(json.dumps([options, dict(job.environment), dict(job.secrets), amounts], sort_keys=True))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _runtime_folder() -> str:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     import docker
 
 
+def as_line(variables: Mapping[str, str]) -> bytes:
+    """As the container's first program reads them."""
+    return json.dumps(dict(variables)).encode("ascii") + b"\n"
+
+
 @contextlib.contextmanager
 def feed(api: docker.APIClient, name: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
     """Attach before the container starts; gives a function that writes one JSON object as a line."""
@@ -21,7 +26,7 @@ def feed(api: docker.APIClient, name: str) -> Iterator[Callable[[Mapping[str, st
 
     def write(said: Mapping[str, str]) -> None:
         raw.settimeout(30)
-        raw.sendall(json.dumps(dict(said)).encode("ascii") + b"\n")
+        raw.sendall(as_line(said))
 
     try:
         yield write

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import docker
 import pytest
 
 from penstock.contracts.executor import RunInfo
 from penstock.testing import ExecutorSuite
+from penstock.testing.executor_suite import Bench
 from penstock_docker.container import LABEL
 from penstock_docker.executor import DockerExecutor
+from plugins.docker.tests.flow_shell import until
 from tests.engine import engines
 
 
@@ -31,6 +35,23 @@ class TestDocker(OnAnEngine):
         cls.url, cls.image = engines.url(), image
         yield
         remove_containers(engine)
+
+    def test_secrets_are_in_nothing_that_the_engine_tells(
+        self, bench: Bench, executor: DockerExecutor, engine: docker.DockerClient
+    ) -> None:
+        secret = token_hex(16)
+        job, key = bench.attempt("hold", secrets={"SUITE_SECRET": secret})
+        handle = executor.submit(job)
+        try:
+            until((bench.part(key) / "running").exists)
+            container = engine.containers.get(handle)
+            assert secret not in json.dumps(container.attrs)
+            assert secret not in container.logs().decode()
+            assert secret not in str(container.top())
+        finally:
+            bench.go(key)
+        until(lambda: executor.poll([handle], 0.2)[handle].state.ended)
+        assert secret.encode() not in bench.datastore.get(key)
 
 
 def remove_containers(client: docker.DockerClient) -> None:

@@ -22,3 +22,8 @@ class TestDocker(FlowSuite):
         here = os.getcwd()  # the flows of the suite leave marks beside themselves
         mine = {"IMAGE": self.image, "NETWORK": "none", "VOLUMES": f"{here}:{here}"}
         return {**super().environment(), **{f"PENSTOCK_DOCKER_{name}": text for name, text in mine.items()}}
+
+
+class TestWarmContainers(TestDocker):
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "PENSTOCK_DOCKER_REUSE": "true"}
