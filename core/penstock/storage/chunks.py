@@ -192,8 +192,12 @@ class ChunkStore:
         return view
 
     def fill(self, names: list[str], target: memoryview) -> None:
-        """Chunks behind each other, verified, into memory of exactly their size."""
-        if len(target) >= _HUGE_BYTES:
+        """Chunks behind each other, verified, into memory of exactly their size.
+
+        Huge pages pay where filling is all that there is to wait for. Beside a network they gain nothing, and memory
+        that is in pieces has to be put together first: 1.5 s of CPU instead of 0.6 s for 512 MiB were seen.
+        """
+        if len(target) >= _HUGE_BYTES and self.datastore.reach is not Reach.ANYWHERE:
             mapping.ask_for_huge_pages(target)
         starts = range(0, len(target), CHUNK_BYTES)
         work = [(name, target[at : at + CHUNK_BYTES]) for name, at in zip(names, starts, strict=True)]
