@@ -147,8 +147,12 @@ def _from_elsewhere(name: str) -> Any:
     """A step decorator of an executor; or what to do instead of a name of Metaflow's."""
     from penstock.authoring import executor_decorators
     from penstock.compat.absent import ABSENT
+    from penstock.compat.finder import stands_in
+    from penstock.compat.passed_over import PASSED_OVER, passed_over
 
     value = executor_decorators.named(name)
+    if value is None and name in PASSED_OVER and stands_in():
+        return passed_over
     if value is None and name in ABSENT:
         raise ImportError(f"penstock has no {name}: {ABSENT[name]}", name="penstock")
     return value

@@ -63,10 +63,24 @@ def test_check(their: Shell) -> None:
     assert answer.out.endswith("TheirFlow: 2 steps, no problems\n  next: flow run --metaflow their.py\n")
     found = json.loads(their.flow("check", "their.py", "--json").out)
     assert [one["name"] for one in found["features"]][:2] == ["FlowSpec", "Parameter"]
-    their.write("their.py", FILE.replace("current, step", "current, step, card"))
+    their.write("their.py", FILE.replace("current, step", "current, step, secrets"))
     missing = their.flow("check", "their.py")
     assert missing.code == 3
-    assert "penstock has no card" in missing.out
+    assert "penstock has no secrets" in missing.out
+
+
+@pytest.mark.parametrize("options", [["--debug"], ["--executor=isolated"]], ids=str)
+def test_decorators_that_only_mean_something_to_metaflow_are_passed_over(options: list[str], their: Shell) -> None:
+    above = "@pypi_base(packages={'pandas': '2'})\n@schedule\nclass TheirFlow"
+    text = FILE.replace("current, step", "card, conda, current, pypi_base, schedule, step")
+    text = text.replace("class TheirFlow", above)
+    text = text.replace("@step\n    def end", "@card\n    @conda(libraries={})\n    @step\n    def end")
+    their.write("their.py", text.replace("FOLDER", repr(str(their.folder))))
+    answer = their.flow("run", "--metaflow", "their.py", *options)
+    assert answer.code == 0, answer
+    assert answer.out.endswith(SAID)
+    for name in ("card", "conda", "pypi_base", "schedule"):
+        assert answer.err.count(f"@{name} is passed over: ") == 1
 
 
 def test_without_the_flag_it_is_an_ordinary_import(their: Shell) -> None:

@@ -84,6 +84,17 @@ def _load_meanwhile(session: Session) -> None:
         session.open_home().load_classes()
 
 
+def _tell_what_is_passed_over(file: str) -> None:
+    """Of a file that imports from another package: what of it means nothing here."""
+    from penstock.compat.features import features
+    from penstock.compat.passed_over import PASSED_OVER
+
+    with open(file, encoding="utf-8") as source:
+        for one in features(source.read(), ALIAS, frozenset()):
+            if one.name in PASSED_OVER:
+                click.echo(f"@{one.name} is {one.note}", err=True)
+
+
 def _gives_way(option: click.Parameter) -> bool:
     """Whether a parameter may have the name of this option: that of a word that other scripts pass and that means
     nothing here, or of a setting that can be said in other ways."""
@@ -165,6 +176,8 @@ def home_of(ctx: click.Context, *, debug: bool) -> Home:
     home = session.open_home(opened_of(ctx).declaration.environ)
     if session.owns_process and home.executor_class(home.settings.executor).in_process:
         _fix_hash_seed()
+    if opened_of(ctx).declaration.alias and not session.quiet:
+        _tell_what_is_passed_over(opened_of(ctx).declaration.file)
     return home
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from penstock.compat.absent import ABSENT
+from penstock.compat.passed_over import PASSED_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def _of_name(name: str, path: str, line: int, public: frozenset[str]) -> Feature
         return Feature(name, line, DIFFERENT, _DIFFERENT[name])
     if name in public or (path in PATHS and name in PATHS[path]):
         return Feature(name, line, HONOURED)
+    if name in PASSED_OVER:
+        return Feature(name, line, DIFFERENT, f"passed over: {PASSED_OVER[name]}")
     if name in ABSENT:
         return Feature(name, line, MISSING, ABSENT[name])
     where = f"{path}." if path else ""

@@ -95,6 +95,11 @@ class _StandIn:
             raise ImportError(text, name=name) from None
 
 
+def stands_in() -> bool:
+    """Whether imports of another package are answered in this process."""
+    return any(isinstance(one, _StandIn) for one in sys.meta_path)
+
+
 def stand_in_for(alias: str) -> None:
     """Answer imports of `alias` in this process from now on; what was imported of the real one is forgotten."""
     if any(isinstance(one, _StandIn) and one.alias == alias for one in sys.meta_path):
