@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -222,6 +222,22 @@ class PutManyReplaces(FileDatastore):
     def put_many(self, items: Iterable[tuple[str, Bytes]]) -> None:
         for key, data in items:
             self.put(key, data, replace=True)
+
+
+class ShowsPiecesOneByOne(FileDatastore):
+    def put_pieces(self, key: str, pieces: Callable[[], Iterable[Bytes]]) -> bool:
+        if self.exists(key):
+            return False
+        whole = b""
+        for piece in pieces():
+            whole += piece
+            self.put(key, whole, replace=True)
+        return True
+
+
+class PiecesReplace(FileDatastore):
+    def put_pieces(self, key: str, pieces: Callable[[], Iterable[Bytes]]) -> bool:
+        return self.put(key, b"".join(pieces()), replace=True)
 
 
 class ListsWholePartsAlone(FileDatastore):
@@ -474,6 +490,10 @@ FAULTS = [
         "test_get_many_keeps_the_order_and_tells_what_is_missing test_threads_share_a_store",
     ),
     Fault(PutManyReplaces, "test_put_many_leaves_what_exists"),
+    Fault(
+        ShowsPiecesOneByOne, "test_put_pieces_makes_one_object test_put_pieces_that_come_to_no_end_leave_nothing"
+    ),
+    Fault(PiecesReplace, "test_put_pieces_makes_one_object"),
     Fault(ListsWholePartsAlone, "test_list_by_whole_and_half_parts"),
     Fault(ListsNeighbours, "test_list_by_whole_and_half_parts"),
     Fault(ListsOnePage, "test_more_objects_than_a_page_holds_are_listed_once_each"),

@@ -9,7 +9,7 @@ from penstock.errors import KeyMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any, BinaryIO, TypeAlias
 
@@ -86,6 +86,14 @@ class Datastore(ABC):
         """Write objects with `replace=False`; those that exist stay."""
         for key, data in items:
             self.put(key, data)
+
+    def put_pieces(self, key: str, pieces: Callable[[], Iterable[Bytes]]) -> bool:
+        """As `put` with `replace=False`, of an object that need not be in memory as a whole.
+
+        pieces: gives the bytes in order; may be called again, and then gives the same. What it raises passes, and
+        nothing is written then.
+        """
+        return self.put(key, b"".join(pieces()))
 
     def put_content(self, key: str, data: Bytes) -> None:
         """Write an object whose key determines its bytes. One that a power cut has left torn is written again."""

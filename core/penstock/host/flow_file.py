@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-from penstock.host.declare import graph_of, import_flow
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +60,7 @@ class FlowFile:
 
             stand_in_for(self.alias)
         from penstock.authoring.additions import add
+        from penstock.host.declare import graph_of, import_flow
 
         if self.archive is not None:
             from penstock.host.archived_code import ArchivedCode

@@ -9,7 +9,6 @@ import sys
 
 from penstock import errors
 from penstock.errors import FlowError
-from penstock.host.declare import Declaration
 from penstock.host.flow_file import FlowFile
 from penstock.host.protocol import Link, pair
 from penstock.values import FACTS_VARIABLE
@@ -17,6 +16,8 @@ from penstock.values import FACTS_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from penstock.host.declare import Declaration
 
 STOP_WAIT_S = 5.0
 
@@ -43,6 +44,8 @@ class HostProcess:
 
     def declaration(self) -> Declaration:
         """Wait for what the flow file declares. Raises FlowError (or what the file raised of ours) when it refuses."""
+        from penstock.host.declare import Declaration  # here, because the host imports the flow by now
+
         while True:
             self.link.wait()
             for header, _ in self.link.receive():

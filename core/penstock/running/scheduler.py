@@ -317,15 +317,20 @@ class Scheduler:
     def _write_inputs(self, ready: Ready) -> str:
         """The parents' records in one object, so that a join lists nothing and reads one key."""
         key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
-        data = bytearray()  # records as they stand: a wide join is the moment of the largest memory
-        writer = bundle.BundleWriter(data.extend)
-        for parent, raw in self.spool.get_many(ready.parents):
+
+        def pieces() -> Iterator[bytes]:  # a wide join as a whole would be the moment of the largest memory
+            return bundle.pieces(self._objects(ready.parents))
+
+        if not self.datastore.put_pieces(key, pieces):
+            self.datastore.put_content(key, b"".join(pieces()))  # it stands there, unless a power cut has left it torn
+        return key
+
+    def _objects(self, parents: Sequence[str]) -> Iterator[bytes]:
+        """Records as they stand."""
+        for parent, raw in self.spool.get_many(parents):
             if raw is None:
                 raise ChunkDamaged(f"the record {parent} is missing")
-            writer.add(raw)
-        writer.finish()
-        self.datastore.put_content(key, data)
-        return key
+            yield raw
 
     # -- waiting and settling
 

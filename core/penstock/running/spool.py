@@ -6,8 +6,6 @@ record.
 
 from __future__ import annotations
 
-import tempfile
-
 from penstock.contracts.reach import Reach
 
 TYPE_CHECKING = False
@@ -33,6 +31,8 @@ class RecordSpool:
             return
         try:
             if self._file is None:
+                import tempfile
+
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with the spool
             start = self._file.seek(0, 2)
             self._file.write(raw)

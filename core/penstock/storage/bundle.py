@@ -46,12 +46,18 @@ class BundleWriter:
 
 def encode(items: Iterable[bytes]) -> bytes:
     """A whole bundle in memory."""
-    pieces: list[bytes] = []
-    writer = BundleWriter(pieces.append)
+    return b"".join(pieces(items))
+
+
+def pieces(items: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes of a bundle, an item at a time."""
+    made: list[bytes] = []
+    writer = BundleWriter(made.append)
     for item in items:
         writer.add(item)
+        yield made.pop()
     writer.finish()
-    return b"".join(pieces)
+    yield made.pop()
 
 
 def decode(data: bytes) -> Iterator[bytes]:

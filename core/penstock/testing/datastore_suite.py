@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from penstock.contracts.datastore import Bytes
+
 PACKED_BYTES = 4096  # of a bootstrap
 LONGEST_KEY = "/".join(["k" * 120] * 7 + ["k" * 53])
 GRAMMAR = string.ascii_letters + string.digits + "._=~-"
@@ -326,6 +328,25 @@ class DatastoreSuite:
         store.put_many([])
         expected = {f"pm/{number}": b"new %d" % number for number in range(40)}
         assert dict(store.get_many(expected)) == {**expected, "pm/1": b"old"}
+
+    def test_put_pieces_makes_one_object(self, store: Datastore) -> None:
+        pieces: list[Bytes] = [b"one", b"", bytearray(b"two"), memoryview(b"three"), b"4" * (1 << 20)]
+        assert store.put_pieces("pp/1", lambda: iter(pieces)) is True
+        assert store.get("pp/1") == b"".join(pieces)
+        assert store.put_pieces("pp/1", lambda: [b"later"]) is False
+        assert store.get("pp/1") == b"".join(pieces)
+        assert store.put_pieces("pp/nothing", list) is True
+        assert store.get("pp/nothing") == b""
+
+    def test_put_pieces_that_come_to_no_end_leave_nothing(self, store: Datastore) -> None:
+        def broken() -> Iterator[bytes]:
+            yield b"first" * 100_000
+            raise LookupError("the second is not there")
+
+        with pytest.raises(LookupError, match="second"):
+            store.put_pieces("pb/1", broken)
+        assert store.stat("pb/1") is None
+        assert store.put_pieces("pb/1", lambda: [b"whole"]) is True
 
     # -- listing
 

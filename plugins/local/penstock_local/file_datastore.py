@@ -23,12 +23,13 @@ from penstock.errors import BackendError, BackendMisconfigured, BackendUnavailab
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
     from typing import Any, BinaryIO, TypeAlias
 
     from penstock.contracts.datastore import Bytes
 
+    Pieces: TypeAlias = Callable[[], Iterable[Bytes]]
     Entries: TypeAlias = list[os.DirEntry[str]]  # inside the class `list` is a method
 
 _UNNAMED = getattr(os, "O_TMPFILE", 0)  # Linux; 0: every object is written beside its place
@@ -73,13 +74,19 @@ class FileDatastore(Datastore):
         size = memoryview(data).nbytes
         try:
             if replace:
-                self._put_beside(path, data, replace=True)
-                return True
+                return self._put_beside(path, lambda: (data,), replace=True)
             if size > _ASK_FIRST_BYTES and os.path.exists(path):
                 return False
-            return self._put_unnamed(path, data) if self._unnamed else self._put_beside(path, data, replace=False)
+            return self._put_new(path, lambda: (data,))
         except OSError as error:
             raise self._refusal(error, size) from error
+
+    def put_pieces(self, key: str, pieces: Pieces) -> bool:
+        """Written one by one."""
+        try:
+            return self._put_new(self._path(key), pieces)
+        except OSError as error:
+            raise self._refusal(error) from error
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> BinaryIO:
         fd = self._open(key)
@@ -227,26 +234,30 @@ class FileDatastore(Datastore):
 
     # -- writing
 
-    def _put_unnamed(self, path: str, data: Bytes) -> bool:
+    def _put_new(self, path: str, pieces: Pieces) -> bool:
+        return self._put_unnamed(path, pieces) if self._unnamed else self._put_beside(path, pieces, replace=False)
+
+    def _put_unnamed(self, path: str, pieces: Pieces) -> bool:
         """Write a file without a name, then link it. Its folder is made only when the link asks for it: most exist."""
         try:
             fd = os.open(self._root, _UNNAMED | _WRITE, 0o666)
         except FileNotFoundError:
             self._make_root()
-            return self._put_unnamed(path, data)
+            return self._put_unnamed(path, pieces)
         except OSError as error:
             if error.errno not in _NO_UNNAMED:
                 raise
             self._unnamed = False  # this file system has no such files
-            return self._put_beside(path, data, replace=False)
+            return self._put_beside(path, pieces, replace=False)
         try:
-            _write_all(fd, data)
+            for piece in pieces():
+                _write_all(fd, piece)
             if self._durable:
                 os.fsync(fd)
             linked = self._link(fd, path)
         finally:
             os.close(fd)
-        return self._put_beside(path, data, replace=False) if linked is None else linked
+        return self._put_beside(path, pieces, replace=False) if linked is None else linked
 
     def _link(self, fd: int, path: str) -> bool | None:
         """Give an unnamed file its name; False where another has it, None where this can't be done here."""
@@ -273,7 +284,7 @@ class FileDatastore(Datastore):
                 return True
         return None
 
-    def _put_beside(self, path: str, data: Bytes, *, replace: bool) -> bool:
+    def _put_beside(self, path: str, pieces: Pieces, *, replace: bool) -> bool:
         """Write under a name that is no key, then rename (replace) or link (exclusive)."""
         folder = os.path.dirname(path)
         beside = f"{path}{_MARK}{os.urandom(8).hex()}"
@@ -287,7 +298,8 @@ class FileDatastore(Datastore):
                 self._make_folder(folder)
         try:
             try:
-                _write_all(fd, data)
+                for piece in pieces():
+                    _write_all(fd, piece)
                 if self._durable:
                     os.fsync(fd)
             finally:
