@@ -165,3 +165,9 @@ class Away(FileDatastore):
     is_refusal(
         shell.flow("run", "pets.py", "--datastore=away.py:Away"), 5, "the store does not answer", next_="try again"
     )
+
+
+def test_only_a_job_that_outlives_this_machine_can_drive_a_run(shell: Shell) -> None:
+    answer = shell.flow("run", "pets.py", "--detach")
+    is_refusal(answer, 4, "no job of local can drive a run", "--detach")
+    assert runs(shell) == []

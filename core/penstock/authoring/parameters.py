@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 # Options of `flow run` and words of FlowSpec that a parameter must not hide.
 RESERVED = frozenset({
-    "attr", "codepackage", "datastore", "executor", "executor-for", "help", "json", "logging", "max-num-splits",
-    "max-workers", "metadata", "next", "on-failure", "profile", "quiet", "run-id-file", "tag", "with",
+    "attr", "codepackage", "datastore", "detach", "executor", "executor-for", "help", "json", "logging",
+    "max-num-splits", "max-workers", "metadata", "next", "on-failure", "profile", "quiet", "run-id-file", "tag", "with",
 })  # fmt: skip
 _PASSED_OVER = ("hidden", "metavar")  # of Metaflow's, which gives them to its command line
 _TRUE = frozenset({"true", "1", "yes", "y", "on", "t"})

@@ -157,6 +157,7 @@ def run_options() -> list[click.Parameter]:
             ["--executor-for"], multiple=True, metavar="STEP=NAME[:key=value,...]",
             help="Where a step runs; '*' means every step.",
         ),
+        click.Option(["--detach"], is_flag=True, help="Let a job of the executor drive the run, and return."),
         click.Option(["--namespace"], metavar="TAG", help="What the client sees in tasks.  [user:NAME]"),
         Sectioned(["--debug"], section="Options", is_flag=True, help="Run in this process, one task after another."),
     ]  # fmt: skip

@@ -124,6 +124,7 @@ class Executor(ABC):
     in_process: bool = False  # True: runs steps in the process of the scheduler, one by one
     keeps_secrets: bool = False  # True: `Job.secrets` are not seen from outside
     own_identity: bool = False  # True: jobs reach stores as somebody themselves, and get no credentials from here
+    runs_drivers: bool = False  # True: a job can drive a run, see `submit_driver`
     poll_interval_s: float = 1.0  # how long `poll` may be asked to wait at most, and how often it is asked
 
     def __init__(self, run: RunInfo, **options: Any) -> None:
@@ -186,6 +187,16 @@ class Executor(ABC):
 
     def sweep(self) -> None:
         """The run is over: end and free whatever the platform still has of it, also of a scheduler that died."""
+
+    def submit_driver(self, job: Job) -> str:
+        """Start a job that drives a run: one that may start jobs of this executor itself, and that the platform may
+        start again when its host is lost. Otherwise as `submit`."""
+        raise NotImplementedError
+
+    def driver_files(self) -> Mapping[str, str]:
+        """What a driver needs of other packages to use this executor in a bare interpreter: name inside an archive
+        -> path. Pure Python and its data; the executor's own package comes by itself."""
+        return {}
 
     def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
         """Look at all that a job would need, what everything else rests on first; for `flow doctor`, may take seconds.

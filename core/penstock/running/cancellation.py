@@ -13,7 +13,7 @@ from penstock.running.driver import end_run
 from penstock.running.launch import records_of, standing_of
 from penstock.running.lease import Lease
 from penstock.running.placement import step_plans
-from penstock.running.scheduler import job_name, known_of
+from penstock.running.scheduler import driver_job_name, job_name, known_of
 from penstock.storage import keys, records
 from penstock.user_name import user_name
 from penstock.values import CANCELLED
@@ -67,7 +67,8 @@ def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None
         header = read_header(home.datastore, flow, run)
         graph, found = Graph.of(header["graph"]), records_of(home.datastore, flow, run)
         _, past = known_of(found)
-        names = [
+        names = [driver_job_name(flow, run)]
+        names += [
             job_name(flow, run, *ready.task, past[ready.task].total if ready.task in past else 0)
             for ready in plan.taken(graph, standing_of(found))[1]
         ]

@@ -84,10 +84,13 @@ class Wishes:
     """What the user asks of a run beside its parameters; the options of `flow run`, as values.
 
     executor_for: step (or `*`) -> (executor, options). run_id_file: gets the bare id before the first task starts.
-    namespace: of `current` and the client in tasks; None for the user's own, empty for none.
+    detach: a job shall drive the run. namespace: of `current` and the client in tasks; None for the user's own, empty
+    for none.
     """
 
-    __slots__ = ("executor_for", "max_num_splits", "max_workers", "namespace", "on_failure", "run_id_file", "tags")
+    __slots__ = (
+        "detach", "executor_for", "max_num_splits", "max_workers", "namespace", "on_failure", "run_id_file", "tags",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -99,11 +102,12 @@ class Wishes:
         on_failure: str = FINISH,
         executor_for: ExecutorFor | None = None,
         namespace: str | None = None,
+        detach: bool = False,
     ) -> None:
         self.tags, self.run_id_file, self.max_workers = tuple(tags), run_id_file, max_workers
         self.max_num_splits = max_num_splits or 1_000_000
         self.on_failure, self.executor_for = on_failure, dict(executor_for or {})
-        self.namespace = namespace
+        self.namespace, self.detach = namespace, detach
 
 
 class Driver:
@@ -245,7 +249,7 @@ class Driver:
             awaited=awaited,
             command=self._command(executors, opened, header),
             on_launched=lambda: None if continues else self._enter(header),
-            on_parameters=lambda: self._write_run_id(run),
+            on_parameters=lambda: self.write_run_id(run),
             continues=continues,
         )
         self._hosts_by_name = scheduler.names
@@ -330,7 +334,7 @@ class Driver:
         name = archive.put_launch(datastore, launch, runtime=runtime, code=code)
         return lambda message: archive.command(datastore, name, message)
 
-    def _write_run_id(self, run: str) -> None:
+    def write_run_id(self, run: str) -> None:
         """Before the first task, so that whoever waits for the file can follow the run."""
         if self.wishes.run_id_file:
             part = f"{self.wishes.run_id_file}.{os.getpid()}"

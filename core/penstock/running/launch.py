@@ -102,16 +102,22 @@ class Opened:
         declaration, datastore = self.declaration, home.datastore
         steps = step_plans(declaration.graph, home, wishes.executor_for)
         check_meeting(home, steps)
+        if wishes.detach:
+            from penstock.running import handover
+
+            handover.check_detachable(home)
         check_jobs(home, declaration.graph, steps, user_name(declaration.environ))
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
         header = driver.header(parameters, origin, self._opening.git.result(), awaited or {})
         run = _new_run(datastore, header)
         driver.announce(header)
+        found = [] if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
+        if wishes.detach:
+            return handover.hand_over(home, driver, header, console)
         own = Lease(datastore, declaration.flow, run, header["user"])
         own.take(new=True)
         try:
-            found = [] if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
             known = {(record.step, record.place): record for record in found}
             return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited)
         finally:

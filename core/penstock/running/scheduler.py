@@ -569,6 +569,11 @@ def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
     return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
+def driver_job_name(flow: str, run: str) -> str:
+    """Of the job that drives a run which was detached; no step can have it."""
+    return job_name(flow, run, "_driver", "", 0)
+
+
 def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], Record], dict[tuple[str, str], plan.Past]]:
     """What records say before the loop begins: successes by task, and the past of tasks without one."""
     known: dict[tuple[str, str], Record] = {}

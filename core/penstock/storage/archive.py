@@ -35,13 +35,15 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: equal files g
 RUNTIME_PACKAGES = ("penstock", "cloudpickle")
 
 
-def pack(files: Mapping[str, str]) -> bytes:
-    """An archive of files, name inside -> path; the same files give the same bytes."""
+def pack(files: Mapping[str, str], texts: Mapping[str, bytes] | None = None) -> bytes:
+    """An archive of files, name inside -> path, and of texts, name inside -> content; the same give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for inside in sorted(files):
             with open(files[inside], "rb") as file:
                 archive.writestr(zipfile.ZipInfo(inside, _NO_DATE), file.read(), zipfile.ZIP_DEFLATED)
+        for inside, text in sorted((texts or {}).items()):
+            archive.writestr(zipfile.ZipInfo(inside, _NO_DATE), text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -165,7 +167,7 @@ def runtime(packages: Iterable[str]) -> dict[str, str]:
 
 # Runs in a bare interpreter of any supported version, after the store's own source has defined `fetch(key)`.
 _LOADER = """
-import hashlib, io, json, os, shutil, sys, tempfile, zipfile
+import hashlib, importlib, io, json, os, shutil, sys, tempfile, zipfile
 if sys.version_info < (3, 11):
     sys.exit("penstock: this image has Python %d.%d; jobs need 3.11 or later" % sys.version_info[:2])
 def take(name):
@@ -190,8 +192,7 @@ if not os.path.isdir(runtime):
     except OSError:
         shutil.rmtree(part)
 sys.path.insert(0, runtime)
-from penstock.host.once import main
-main(launch, folder, sys.argv[2])
+importlib.import_module(launch.get("main", "penstock.host.once")).main(launch, folder, sys.argv[2])
 """
 
 

@@ -7,11 +7,12 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, PenstockError
-from penstock_aws_batch import examination, log_stream, reasons
+from penstock_aws_batch import examination, log_stream, reasons, sdk
 from penstock_aws_batch.definition import definition
 from penstock_aws_batch.plugin import BatchOptions
 from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 IDS_A_CALL = 100  # AWS's limit for DescribeJobs
 CALLERS = 8  # threads that submit and terminate
 CALLS_A_POLL = 10  # so that ten thousand jobs are asked for in turns, and one look never takes long
+DRIVER_RETRIES = {
+    "attempts": 5,
+    "evaluateOnExit": [{"onStatusReason": "Host EC2*", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
+}
 LOOKS_AFTER_A_LOST_ANSWER = 3
 LOOKS_TO_ADOPT = 2
 _LOOK_AGAIN_S = 0.5
@@ -42,6 +47,7 @@ class BatchExecutor(Executor):
 
     jobs_at = Reach.ANYWHERE
     starts_once = False
+    runs_drivers = True
     own_identity = True  # that of `iam_role`
 
     def __init__(self, run: RunInfo, **options: Any) -> None:
@@ -206,6 +212,23 @@ class BatchExecutor(Executor):
 
     def _tags(self) -> dict[str, str]:
         return {"penstock:flow": self.run.flow, "penstock:run": self.run.run, "penstock:user": self.run.user}
+
+    # -- a job as driver
+
+    def submit_driver(self, job: Job) -> str:
+        """With the rights of `driver_role`; AWS Batch starts it again when its host is lost."""
+        options = self._merged(job)
+        region = self._service.region  # as boto3, and as everybody else calls it
+        variables = {**job.environment, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}
+        driver = replace(
+            job, environment=variables, options={**job.options, "iam_role": options.driver_role or options.iam_role}
+        )
+        request, options = self._prepared(driver)
+        return self._submitted({**request, "retryStrategy": DRIVER_RETRIES}, options)
+
+    def driver_files(self) -> Mapping[str, str]:
+        """The SDK."""
+        return sdk.files()
 
     # -- poll
 

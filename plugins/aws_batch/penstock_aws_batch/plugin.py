@@ -20,6 +20,7 @@ class BatchOptions:
 
     queue: str | None = option(None, help="Job queue: its name or ARN.")
     image: str | None = option(None, help="Image of the jobs; default: python:X.Y-slim of this Python.")
+    driver_role: str | None = option(None, help="Role of a job that drives a run (--detach); default: iam_role.")
     executable: str = option("python3", help="Interpreter in the image that runs the tasks.")
     iam_role: str | None = option(None, help="Role that the jobs have: it must reach the datastore.")
     execution_role: str | None = option(None, help="Role that starts the jobs; needed on Fargate.")

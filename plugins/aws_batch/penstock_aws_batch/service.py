@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 20.0  # how long one call is repeated before the caller hears of it
 _ASKED_AGAIN_AFTER_S = 0.2
+_IN_A_JOB = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"}  # it has a role, no files
 _TOO_MANY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
@@ -81,13 +83,19 @@ class Service:
             if time.monotonic() > until:
                 raise BackendUnavailable(f"AWS does not let us, or does not answer: {trouble}")
 
+    @property
+    def region(self) -> str:
+        """The region that is in use."""
+        return str(self._client("batch").meta.region_name)
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
                 import boto3
                 from botocore.config import Config
 
-                session = boto3.session.Session(profile_name=self._profile, region_name=self._region)
+                profile = None if _IN_A_JOB & os.environ.keys() else self._profile
+                session = boto3.session.Session(profile_name=profile, region_name=self._region)
                 once = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
                 self._clients[service] = session.client(service, config=once)
             return self._clients[service]
@@ -124,7 +132,7 @@ class Service:
             ) from error
         if isinstance(error, (sdk.NoRegionError, sdk.InvalidRegionError)):
             raise BackendMisconfigured(
-                f"no AWS region is chosen: {error}", hint="--aws-batch-region=REGION   # or AWS_REGION=..."
+                f"no AWS region is chosen: {error}", hint="--aws-batch-region=REGION   # or AWS_DEFAULT_REGION=..."
             ) from error
         if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.UnauthorizedSSOTokenError)):
             self._renew(str(error))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from penstock.testing import FlowSuite
+from penstock.testing.flow_suite import NESTED
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+from plugins.aws_batch.tests.endpoint.jobs import ENDED
 from plugins.s3_store.tests import servers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 ROLE = "arn:aws:iam::123456789012:role/penstock-job"
@@ -24,7 +28,8 @@ class TestOnBatchAndS3(FlowSuite):
     def services(cls, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         server = servers.ministack(tmp_path_factory.mktemp("ministack"))
         keys = (server.key, server.secret)
-        with Endpoint(Switches(second_s=0.05, launcher_credentials=keys, job_credentials=(*keys, ""))) as endpoint:
+        switches = Switches(second_s=0.05, launcher_credentials=keys, job_credentials={"": (*keys, "")})
+        with Endpoint(switches) as endpoint:
             cls.endpoint = endpoint
             cls.variables = endpoint.environment()
             cls.options = (
@@ -39,6 +44,25 @@ class TestOnBatchAndS3(FlowSuite):
     def environment(self) -> Mapping[str, str]:
         return {**super().environment(), **self.variables}
 
+    def test_a_job_drives_the_run(self, folder: Path) -> None:
+        """Its image has a Python and nothing else; whoever started it is told the id and may go."""
+        run = self.run(folder, "nested", "--detach")
+        (driver,) = [one for one in self.endpoint.batch.jobs.values() if one.name.startswith("nestedflow-driver")]
+        assert driver.request["retryStrategy"]["attempts"] == 5
+        until(lambda: driver.status in ENDED)
+        said = [one["message"] for one in self.endpoint.batch.events(driver.attempts[-1].stream)]
+        assert driver.status == "SUCCEEDED", "\n".join(said)
+        assert self.artifacts(folder, f"{run}/join")["result"] == NESTED
+
+    def test_a_run_that_a_job_drives_is_cancelled_from_here(self, folder: Path) -> None:
+        (folder / "decorated.py").write_text(DECORATED.replace("def start(self):", SLEEP))
+        self.flow("run", "decorated.py", "--detach", "--run-id-file=id")
+        (driver,) = [one for one in self.endpoint.batch.jobs.values() if one.name.startswith("decoratedflow-driver")]
+        until(lambda: any(one.name.startswith("decoratedflow-start") for one in self.endpoint.batch.jobs.values()))
+        self.flow("cancel", self.pathspec(folder, "decorated"))
+        until(lambda: not [one for one in self.endpoint.batch.jobs.values() if one.status not in ENDED])
+        assert driver.attempts[-1].exit_code == 130
+
     def test_one_step_by_its_decorator(self, folder: Path) -> None:
         """What it says reaches AWS Batch, and its memory is what the kernel grants."""
         (folder / "decorated.py").write_text(DECORATED)
@@ -51,6 +75,16 @@ class TestOnBatchAndS3(FlowSuite):
         assert jobs["end"].request["tags"]["penstock:run"] == run.partition("/")[2]
 
 
+def until(true: Callable[[], bool]) -> None:
+    last = time.monotonic() + 120.0
+    while not true():
+        assert time.monotonic() < last
+        time.sleep(0.05)
+
+
+SLEEP = """def start(self):
+        import time
+        time.sleep(600)"""
 DECORATED = """
 from penstock import FlowSpec, batch, step
 

@@ -57,8 +57,8 @@ class Refused(Exception):
 class Batch:
     """The service. Each action is a method of its name that takes the request and returns the answer."""
 
-    def __init__(self, switches: Switches, queue: str, credentials_url: str) -> None:
-        self.switches, self._credentials_url = switches, credentials_url
+    def __init__(self, switches: Switches, queue: str, url: str) -> None:
+        self.switches, self._url = switches, url
         self.queues = {queue: "ENABLED"}
         self.definitions: dict[str, list[dict[str, Any]]] = {}
         self.jobs: dict[str, Job] = {}
@@ -430,8 +430,9 @@ class Batch:
         role = job.properties.get("jobRoleArn")
         if role is None:
             return job.environment
-        url = f"{self._credentials_url}/{role.rpartition('/')[2]}"
-        return {**job.environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+        url = f"{self._url}/credentials/{role.rpartition('/')[2]}"
+        here = {f"AWS_ENDPOINT_URL_{name}": self._url for name in ("BATCH", "CLOUDWATCH_LOGS", "ECR", "STS", "IAM")}
+        return {**job.environment, **here, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
 
     def events(self, stream: str) -> list[dict[str, Any]] | None:
         """Of a log stream, as far as it is written; None where there is none."""

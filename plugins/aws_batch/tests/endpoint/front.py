@@ -37,7 +37,7 @@ class Endpoint:
         self._server.daemon_threads = True
         self._server.endpoint = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.batch = Batch(self.switches, queue, f"{self.url}/credentials")
+        self.batch = Batch(self.switches, queue, self.url)
         self.logs, self.registry = others.Logs(self.batch), others.Registry()
         loader, self.models = Loader(), {}
         self.services: dict[str, Any] = {"batch": self.batch, "logs": self.logs, "ecr": self.registry}
@@ -85,7 +85,8 @@ class Endpoint:
         """One action: who calls, may they, is it well formed, and is the answer, too."""
         operation = self.models[service].operation_model(action)
         principal = self.gate.principal(authorization)
-        self.gate.pass_(self.switches.policies, principal, f"{service}:{action}", _resources(action, request))
+        for demanded, resources in [(f"{service}:{action}", _resources(action, request)), *_demands(action, request)]:
+            self.gate.pass_(self.switches.policies, principal, demanded, resources)
         self.throttle(action)
         report = ParamValidator().validate(request, operation.input_shape)
         if report.has_errors():
@@ -99,7 +100,8 @@ class Endpoint:
 
     def credentials(self, role: str) -> dict[str, str]:
         """What a job gets for its role, as from the agent of ECS."""
-        key, secret, token = self.switches.job_credentials
+        given = self.switches.job_credentials
+        key, secret, token = given.get(role) or given[""]
         self.gate.keys[key] = role
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6 * 3600))
         return {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "AccessKeyId": key, "SecretAccessKey": secret,
@@ -130,6 +132,17 @@ def _resources(action: str, request: dict[str, Any]) -> list[str]:
     if action == "GetLogEvents":
         group, stream = request.get("logGroupName"), request["logStreamName"]
         return [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"]
+    return []
+
+
+def _demands(action: str, request: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """What else one must be allowed. Source: user guide of AWS Batch, "Tag your resources" and "Pass a role"."""
+    if action == "SubmitJob" and request.get("tags"):
+        return [("batch:TagResource", [f"{ARN}:job/new"])]
+    if action == "RegisterJobDefinition":
+        container = request.get("containerProperties", {})
+        roles = [container[one] for one in ("jobRoleArn", "executionRoleArn") if one in container]
+        return [("iam:PassRole", roles)] if roles else []
     return []
 
 

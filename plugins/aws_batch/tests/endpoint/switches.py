@@ -18,8 +18,8 @@ class Switches:
     calls_a_second: for each action; None for no limit.
     payload_bytes, overrides_bytes, describe_ids, timeout_at_least_s, grace_s: as documented.
     policies: principal (`launcher` or a role's name) -> IAM policy documents; None lets everybody do everything.
-    launcher_credentials, job_credentials: access key and secret key of who submits; those and the token that a job gets
-    for its role. Only the keys are looked at here; where jobs go on to another service, they are its to check.
+    launcher_credentials: access key and secret of who submits. job_credentials: those and the token that a job gets, by
+    the name of its role, "" for any other. Only access keys are looked at here; the rest is for others to check.
     network: of the containers.
     """
 
@@ -39,5 +39,7 @@ class Switches:
     grace_s: float = 30.0
     policies: dict[str, list[dict[str, Any]]] | None = None
     launcher_credentials: tuple[str, str] = ("AKIALAUNCHER", "secret")
-    job_credentials: tuple[str, str, str] = ("ASIAJOB", "job-secret", "job-token")
+    job_credentials: dict[str, tuple[str, str, str]] = field(
+        default_factory=lambda: {"": ("ASIAJOB", "job-secret", "job-token")}
+    )
     network: str = "host"
