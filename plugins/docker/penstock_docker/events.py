@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from penstock_docker.engine import Engine
 
 _AGAIN_S = 0.5  # between two tries to reach an engine that is gone
-ACTIONS = ("die", "kill", "destroy")
+# What is asked for, and what it is called in answers: Podman filters by names of its own.
+ACTIONS = {"die": "die", "died": "die", "kill": "kill", "destroy": "destroy", "remove": "destroy"}
 
 
 class Events:
@@ -47,7 +48,8 @@ class Events:
                 with self._engine.errors():
                     for event in self._stream:
                         facts = event.get("Actor", {}).get("Attributes", {})
-                        self._hear(facts.get("name", ""), event.get("Action", ""), facts)
+                        action = event.get("Action", "")
+                        self._hear(facts.get("name", ""), ACTIONS.get(action, action), facts)
             except (BackendError, docker.errors.APIError):
                 pass
             self._reopen()

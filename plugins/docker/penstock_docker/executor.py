@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _THREADS = 8  # that wait for the engine
 GRACE_S = 5  # between SIGTERM and SIGKILL; the host gives an attempt 2 s of it
+_LOOK_EVERY_S = 30.0
 _QUEUED = JobStatus(state=JobState.QUEUED)
 _RUNNING = JobStatus(state=JobState.RUNNING)
 _CANCELLED = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
@@ -84,6 +85,7 @@ class DockerExecutor(Executor):
         self._events: Events | None = None
         self._around: Surroundings | None = None
         self._unavailable: BackendUnavailable | None = None  # what a thread of ours has met last
+        self._look_again = time.monotonic() + _LOOK_EVERY_S
         self._warm: WarmContainers | None = None
         self._warm_fates: dict[str, Fate] = {}
         self._later: list[str] = []  # jobs that the engine could not be asked to start
@@ -133,6 +135,7 @@ class DockerExecutor(Executor):
         if unknown:
             self.adopt(unknown)
         self._try_again()
+        self._look_at_all()
         until = time.monotonic() + timeout_s
         with self._changed:
             while True:
@@ -326,14 +329,13 @@ class DockerExecutor(Executor):
 
     def _fate_of_warm(self, name: str, tail: bytes) -> JobStatus:
         """What the end of a warm container means for the attempts that ran there."""
-        with self._engine.errors():
-            try:
+        found = None
+        with contextlib.suppress(BackendError, docker.errors.APIError, requests.RequestException):
+            with self._engine.errors():
                 self._engine.api.wait(name, timeout=GRACE_S)
                 found = self._engine.api.inspect_container(name)
-            except (docker.errors.APIError, requests.RequestException):
-                found = None
+            self._remove(name)
         status = ending.status(found, self._warm_fates.pop(name, Fate()), "")
-        self._remove(name)
         if status is None or status.state is JobState.SUCCEEDED:
             return JobStatus(state=JobState.LOST, reason="the host in its warm container is gone")
         said = tail.decode("utf-8", "replace").strip()
@@ -405,6 +407,15 @@ class DockerExecutor(Executor):
         elif isinstance(error, BackendUnavailable):
             self._unavailable = error
             self._ring()
+
+    def _look_at_all(self) -> None:
+        """Once in a while, whatever was heard: an event that was missed must not keep a run for ever."""
+        if time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + _LOOK_EVERY_S
+            with self._changed:
+                running = [name for name, one in self._jobs.items() if one.status.state is JobState.RUNNING]
+            for name in running:
+                self._do(self._look, name)
 
     def _try_again(self) -> None:
         with self._changed:

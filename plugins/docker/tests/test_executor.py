@@ -1,9 +1,10 @@
-"""The suites that every executor passes."""
+"""The suite that every executor passes, on Docker and on Podman's service in its place."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 
@@ -16,7 +17,7 @@ from penstock.testing.executor_suite import Bench
 from penstock_docker.container import LABEL
 from penstock_docker.executor import DockerExecutor
 from plugins.docker.tests.flow_shell import until
-from tests.engine import engines
+from tests.engine import engines, images, pythons
 
 
 class OnAnEngine(ExecutorSuite):
@@ -52,6 +53,18 @@ class TestDocker(OnAnEngine):
             bench.go(key)
         until(lambda: executor.poll([handle], 0.2)[handle].state.ended)
         assert secret.encode() not in bench.datastore.get(key)
+
+
+class TestPodman(OnAnEngine):
+    many = 3
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def on_podman(cls, podman_url: str) -> Iterator[None]:
+        with closing(engines.connect(podman_url)) as client:
+            cls.url, cls.image = podman_url, images.python_image(client, pythons.supported()[0])
+            yield
+            remove_containers(client)
 
 
 def remove_containers(client: docker.DockerClient) -> None:
