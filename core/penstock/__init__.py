@@ -149,10 +149,15 @@ def _from_elsewhere(name: str) -> Any:
     from penstock.compat.absent import ABSENT
     from penstock.compat.finder import stands_in
     from penstock.compat.passed_over import PASSED_OVER, passed_over
+    from penstock.errors import PluginError
 
-    value = executor_decorators.named(name)
-    if value is None and name in PASSED_OVER and stands_in():
-        return passed_over
+    stand_in = passed_over if name in PASSED_OVER and stands_in() else None
+    try:
+        value = executor_decorators.named(name) or stand_in
+    except (PluginError, ModuleNotFoundError):  # no such plugin here; a worker has none at all
+        if stand_in is None:
+            raise
+        return stand_in
     if value is None and name in ABSENT:
         raise ImportError(f"penstock has no {name}: {ABSENT[name]}", name="penstock")
     return value

@@ -84,14 +84,14 @@ def _load_meanwhile(session: Session) -> None:
         session.open_home().load_classes()
 
 
-def _tell_what_is_passed_over(file: str) -> None:
-    """Of a file that imports from another package: what of it means nothing here."""
+def _tell_what_is_passed_over(file: str, brought: Container[str]) -> None:
+    """Of a file that imports from another package: what of it means nothing here. brought: decorators of plugins."""
     from penstock.compat.features import features
     from penstock.compat.passed_over import PASSED_OVER
 
     with open(file, encoding="utf-8") as source:
         for one in features(source.read(), ALIAS, frozenset()):
-            if one.name in PASSED_OVER:
+            if one.name in PASSED_OVER and one.name not in brought:
                 click.echo(f"@{one.name} is {one.note}", err=True)
 
 
@@ -178,7 +178,7 @@ def home_of(ctx: click.Context, *, debug: bool) -> Home:
     if session.owns_process and home.executor_class(home.settings.executor).in_process:
         _fix_hash_seed()
     if opened_of(ctx).declaration.alias and not session.quiet:
-        _tell_what_is_passed_over(opened_of(ctx).declaration.file)
+        _tell_what_is_passed_over(opened_of(ctx).declaration.file, session.registry.decorators())
     return home
 
 
