@@ -11,6 +11,15 @@ import pytest
 
 from plugins.s3_store.tests import servers
 from plugins.s3_store.tests.servers import S3Server
+from tests.engine.fixtures import engine, image  # noqa: F401
+
+pytest.register_assert_rewrite("penstock.testing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from tests import skips
+
+    skips.watch(config)
 
 
 @contextmanager

@@ -121,3 +121,15 @@ class TestTasksElsewhere(_OnS3):
     @pytest.fixture(autouse=True)
     def server_of_the_test(self, seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         self.start(seaweedfs, monkeypatch)
+
+
+class TestTasksInContainers(_OnS3):
+    """A stock image, which is given the run's credentials: it sees no variable and no file of this machine."""
+
+    options = ("--executor=docker", "--docker-network=host")
+    test_graphs = test_a_failed_run_is_resumed_and_nothing_runs_twice = test_a_dead_scheduler_is_continued = None
+
+    @pytest.fixture(autouse=True)
+    def server_of_the_test(self, ministack: S3Server, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.start(ministack, monkeypatch)
+        monkeypatch.setenv("PENSTOCK_DOCKER_IMAGE", image)
