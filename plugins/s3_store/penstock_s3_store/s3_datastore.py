@@ -8,6 +8,7 @@ import io
 import secrets
 import xml.etree.ElementTree as ET
 from datetime import datetime
+from functools import cached_property
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -69,15 +70,24 @@ class S3Datastore(Datastore):
         exclusive: bool | None = None,
     ) -> None:
         self.identity = Identity(profile, role)
-        self._said_region = region
-        self.location = Location(url, endpoint or self.identity.endpoint, path_style)
+        self._url, self._said_region, self._endpoint = url, region, endpoint
+        self._path_style = path_style
         self._kept = {"path_style": path_style, "profile": profile, "role": role, "sse": sse, "kms_key": kms_key,
                       "requester_pays": requester_pays}  # fmt: skip
-        self._exclusive = True if self.location.is_aws else exclusive
-        self._completes_exclusively: bool | None = True if self.location.is_aws else None
+        self._exclusive = exclusive
+        self._completes_exclusively: bool | None = None
         self._writing = _encryption(sse, kms_key)
         self._always = {"x-amz-request-payer": "requester"} if requester_pays else {}
-        self.client = S3Client(self.location, self.identity, region, self._always)
+
+    @cached_property
+    def location(self) -> Location:
+        """Bucket, prefix and address. Raises BackendMisconfigured."""
+        return Location(self._url, self._endpoint or self.identity.endpoint, self._path_style)
+
+    @cached_property
+    def client(self) -> S3Client:
+        """Makes the requests."""
+        return S3Client(self.location, self.identity, self._said_region, self._always)
 
     # -- what the store can do
 
@@ -85,7 +95,7 @@ class S3Datastore(Datastore):
     def exclusive_put(self) -> bool:  # type: ignore[override]
         """Whether the store heeds `If-None-Match: *`: AWS does, others are tried out with an object of no use."""
         if self._exclusive is None:
-            self._exclusive = self._tried_exclusive_put()
+            self._exclusive = self.location.is_aws or self._tried_exclusive_put()
         return self._exclusive
 
     def _tried_exclusive_put(self) -> bool:
@@ -103,7 +113,9 @@ class S3Datastore(Datastore):
     def completes_exclusively(self) -> bool:
         """Whether the store heeds the condition also where an object of several parts is completed."""
         if self._completes_exclusively is None:
-            self._completes_exclusively = self.exclusive_put and self._tried_exclusive_complete()
+            self._completes_exclusively = self.location.is_aws or (
+                self.exclusive_put and self._tried_exclusive_complete()
+            )
         return self._completes_exclusively
 
     def _tried_exclusive_complete(self) -> bool:
@@ -136,7 +148,8 @@ class S3Datastore(Datastore):
             return True
         if reply.status == 501:
             raise BackendMisconfigured(
-                f"{self.label} does not put exclusively any more: {reply.refusal.message}", hint="--s3-exclusive=false"
+                f"{self.label} does not put exclusively any more: {reply.refusal.message}",
+                hint="export PENSTOCK_S3_EXCLUSIVE=false",
             )
         return reply.repeated and self._holds(key, body)
 
@@ -314,7 +327,8 @@ class S3Datastore(Datastore):
 
     def close(self) -> None:
         """Close idle connections."""
-        self.client.close()
+        if "client" in vars(self):
+            self.client.close()
 
 
 def _encryption(sse: str | None, kms_key: str | None) -> dict[str, str]:

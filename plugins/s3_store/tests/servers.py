@@ -7,6 +7,7 @@ conditional writes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -88,7 +89,7 @@ def seaweedfs(folder: Path) -> S3Server:
     key_of_reader = {"accessKey": READER, "secretKey": READER}
     reader = {"name": "reader", "credentials": [key_of_reader], "actions": ["Read", "List"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who, reader]}))
-    ports = [f"-{part}={_free_port()}" for part in _WEED_PORTS]
+    ports = [f"-{part}={number}" for part, number in zip(_WEED_PORTS, _free_ports(len(_WEED_PORTS)), strict=True)]
     command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3", f"-s3.port={port}",
                f"-s3.config={folder / 's3.json'}", "-volume.max=400", "-master.volumeSizeLimitMB=64",
                "-master.telemetry=false", *ports]  # fmt: skip
@@ -108,7 +109,7 @@ def seaweedfs(folder: Path) -> S3Server:
 
 
 _WEED_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
-               "s3.port.grpc")  # fmt: skip
+               "s3.port.grpc", "s3.port.iceberg", "s3.port.lance")  # fmt: skip
 
 
 def rclone(folder: Path) -> S3Server:
@@ -149,5 +150,11 @@ def _until_answers(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return _free_ports(1)[0]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Different ones: all are held until the last is found."""
+    with contextlib.ExitStack() as held:
+        found = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in found]
