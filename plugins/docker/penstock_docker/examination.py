@@ -54,7 +54,8 @@ def examine(
         return
     image = images.get(reference, "never", options["platform"])
     yield Finding("image", f"{image.reference}, {image.digest}")
-    yield _container(engine, image, options, around, mounts)
+    there = [one for one in mounts if one.path.exists()]  # the first run makes the others
+    yield _container(engine, image, options, around, there)
 
 
 def _container(
@@ -83,7 +84,7 @@ def _container(
     if code:
         return _not_started(f"a container of {image.reference} ended with exit code {code}: {said}", image)
     version, closed = json.loads(said.splitlines()[-1])
-    return _judged(version, closed, image)
+    return _judged(version, bool(mounts), closed, image)
 
 
 def _not_started(reason: str, image: Image) -> Finding:
@@ -96,7 +97,7 @@ def _not_started(reason: str, image: Image) -> Finding:
     return Finding("container", " ".join(reason.split()), BAD, hint)
 
 
-def _judged(version: list[int], closed: list[str], image: Image) -> Finding:
+def _judged(version: list[int], has_data: bool, closed: list[str], image: Image) -> Finding:
     text = ".".join(map(str, version))
     if tuple(version[:2]) < SUPPORTED:
         return Finding(
@@ -112,4 +113,5 @@ def _judged(version: list[int], closed: list[str], image: Image) -> Finding:
             BAD,
             "--docker-user=UID:GID   # or --docker-selinux=z",
         )
-    return Finding("container", f"starts, has Python {text}, and writes where the data lies", GOOD)
+    what = f"starts and has Python {text}"
+    return Finding("container", f"{what}, and writes where the data lies" if has_data else what, GOOD)
