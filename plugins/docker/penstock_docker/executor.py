@@ -197,6 +197,7 @@ class DockerExecutor(Executor):
 
     def close(self) -> None:
         """Containers go on; those that were handed over are made before this returns."""
+        self._images.leave()
         self._threads.shutdown(wait=True)
         if self._warm is not None:
             self._warm.close()
@@ -288,8 +289,9 @@ class DockerExecutor(Executor):
             if not one.status.state.ended:
                 one.status = _RUNNING
             one.until = None if job.timeout_s is None else time.monotonic() + job.timeout_s
-            if one.unwanted():
-                self._do(self._stop, name)
+            unwanted = one.unwanted()
+        if unwanted:  # it was told as ended already, and nobody will ask for it
+            self._remove(name)
 
     # -- warm containers
 
@@ -438,6 +440,9 @@ class DockerExecutor(Executor):
             self._warm.kill(name)
         elif one.status.state is JobState.RUNNING:
             self._do(self._stop, name)
+        else:
+            one.status = _CANCELLED
+            self._ring()
 
 
 def _key(options: Mapping[str, Any], job: Job) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PULL = ("missing", "always", "never")
 _TELL_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.2
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -50,6 +51,7 @@ class Images:
         self._found: dict[tuple[str, str | None], Image | JobRejected] = {}
         self._locks: dict[tuple[str, str | None], threading.Lock] = {}
         self._lock = threading.Lock()
+        self._left = False
 
     def known(self, reference: str, platform: str | None) -> Image | None:
         """The image if it was got already. Raises JobRejected when it was found that it can't be had."""
@@ -100,6 +102,26 @@ class Images:
                 raise JobRejected(f"{reference}: {error.explanation}", hint="--docker-image=NAME:TAG") from error
 
     def _pull(self, reference: str, platform: str | None) -> None:
+        """In a thread that may be left alone: a pull takes as long as the network likes, and can't be stopped."""
+        ended = threading.Event()
+        trouble: list[Exception] = []
+
+        def pull() -> None:
+            try:
+                self._follow(reference, platform)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                trouble.append(error)
+            finally:
+                ended.set()
+
+        threading.Thread(target=pull, name="penstock docker pull", daemon=True).start()
+        while not ended.wait(_LOOK_EVERY_S):
+            if self._left:
+                raise JobRejected(f"the image {reference} was not pulled to its end")
+        if trouble:
+            raise trouble[0]
+
+    def _follow(self, reference: str, platform: str | None) -> None:
         repository, tag = docker.utils.parse_repository_tag(reference)
         self._note(f"pulling the image {reference}")
         layers: dict[str, tuple[int, int]] = {}
@@ -121,6 +143,10 @@ class Images:
         except docker.errors.APIError as error:
             raise _refusal(reference, str(error.explanation)) from error
         self._note(f"pulled {reference} in {time.monotonic() - began:.0f} s")
+
+    def leave(self) -> None:
+        """Nobody waits for an image any more."""
+        self._left = True
 
 
 def check_pull(pull: str) -> None:
