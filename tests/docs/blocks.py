@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-OF_PLUGINS = {"docker.md", "s3.md"}  # their blocks need a plugin: its own tests run them
+OF_PLUGINS = {"aws.md", "docker.md", "s3.md"}  # their blocks need a plugin: its own tests run them
 LIMIT_S = 300
 _FENCE = re.compile(r"^```(\w*) *(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
