@@ -1,0 +1,74 @@
+"""Many jobs in flight: what they cost in calls and memory. They stay in the queue: no container is part of this."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import Counter
+
+import pytest
+
+from penstock.contracts.executor import Job, JobState, RunInfo
+from penstock_aws_batch.executor import CALLERS, BatchExecutor
+from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+
+MANY = 400
+
+
+@pytest.fixture
+def switches() -> Switches:
+    return Switches(hold=True)
+
+
+def executor(endpoint: Endpoint) -> BatchExecutor:
+    return BatchExecutor(RunInfo(flow="F", run="r", user="u"), queue=endpoint.queue, image="any")
+
+
+def jobs(count: int, step: str = "work") -> list[Job]:
+    return [
+        Job(name=f"f-{step}-{number}-0-0123456789abcdef", message="", command=("python3", "-c", "pass", str(number)))
+        for number in range(count)
+    ]
+
+
+def calls(endpoint: Endpoint) -> Counter[str]:
+    return Counter({action: count for (_, action), count in endpoint.gate.calls.items()})
+
+
+def test_calls_and_memory(endpoint: Endpoint) -> None:
+    first = executor(endpoint)
+    first.submit_many(jobs(CALLERS, "warm"))  # connections are there from now on
+    many, before = jobs(MANY), calls(endpoint)
+    tracemalloc.start()
+    handles = [str(one) for one in first.submit_many(many)]
+    assert calls(endpoint) - before == Counter({"batch:SubmitJob": MANY, "batch:TagResource": MANY})
+    before = calls(endpoint)
+    found = first.poll(handles, 0.0)
+    own = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/penstock_aws_batch/*")])
+    tracemalloc.stop()
+    assert set(found) == set(handles) and {one.state for one in found.values()} == {JobState.QUEUED}
+    assert calls(endpoint) - before == Counter({"batch:DescribeJobs": MANY // 100})
+    assert sum(one.size for one in own.statistics("filename")) / MANY < 2000  # bytes a job
+    first.close()
+
+    second, before = executor(endpoint), calls(endpoint)
+    assert dict(second.adopt([job.name for job in many])) == {
+        job.name: handle for job, handle in zip(many, handles, strict=True)
+    }
+    assert calls(endpoint) - before == Counter({"batch:ListJobs": MANY // 100})
+    second.cancel(handles)
+    assert {one.state for one in second.poll(handles, 0.0).values()} == {JobState.FAILED}
+    second.close()
+
+
+def test_more_than_a_look_can_ask_for_are_asked_in_turns(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look costs so many calls and no more; after enough of them every job was asked for."""
+    monkeypatch.setattr("penstock_aws_batch.executor.CALLS_A_POLL", 1)
+    asking = executor(endpoint)
+    handles = [str(one) for one in asking.submit_many(jobs(250))]
+    endpoint.batch.CancelJob({"jobId": handles[-1], "reason": "test"})
+    before, looks = calls(endpoint), 0
+    while asking.poll(handles, 0.0)[handles[-1]].state is not JobState.FAILED:
+        looks += 1
+        assert looks < 4
+    assert calls(endpoint) - before == Counter({"batch:DescribeJobs": looks + 1})
+    asking.close()
