@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,15 +106,13 @@ def test_frames_go_through_pipes_whatever_their_size():
     back, forth = os.pipe()
     one, other = Link(Pipes(read, forth)), Link(Pipes(back, write))
     payload = os.urandom(3_000_000)
-    pid = os.fork()
-    if not pid:
-        one.send({"event": "output"}, payload)
-        os._exit(0)
+    sender = threading.Thread(target=one.send, args=({"event": "output"}, payload))
+    sender.start()
     frames = []
     while not frames:
         other.wait(LIMIT_S)
         frames = other.receive()
-    os.waitpid(pid, 0)
+    sender.join()
     assert frames == [({"event": "output"}, payload)]
     for link in (one, other):
         link.close()
