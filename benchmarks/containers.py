@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 NOTHING = ["python3", "-c", "import pickle, json, hashlib"]
 LABEL = "penstock.benchmark"
+LEAST = 8
 FEW = 2  # tasks of the run that is taken off, for each that runs at once
 WARM = 10  # times as many tasks in warm containers: so few as of the others can't be told from nothing
 FLOW = """
@@ -148,6 +149,8 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    if asked.tasks < LEAST:
+        parser.error(f"--tasks={asked.tasks}: fewer than {LEAST} can't be told from a run's own time")
     with contextlib.closing(engines.connect(engines.url())) as client, tempfile.TemporaryDirectory() as name:
         image = asked.image or images.python_image(client, pythons.supported()[0])
         folder = Path(name)
@@ -163,9 +166,9 @@ def main() -> int:
     for way, each_ms in cost_ms.items():
         print(f"{way:<8} {each_ms:8.1f} ms   {' '.join(map(str, seen[way]))}")
     bars = {
-        f"a task in a container takes {ratio:.2f} of the SDK's cycle (bar: 1.3)": ratio <= 1.3,
-        f"{rate:.1f} tasks a second at 4 at once (bar: 6)": rate >= 6,
-        f"a warm task takes {cost_ms['warm']:.1f} ms (bar: 15)": cost_ms["warm"] <= 15,
+        f"a task in a container takes {ratio:.2f} of the SDK's cycle (bar: 1.3)": 0 < ratio <= 1.3,
+        f"{rate:.1f} tasks a second at 4 at once, the cycle {1000 / cost_ms['cycle 4']:.1f} (bar: 6)": rate >= 6,
+        f"a warm task takes {cost_ms['warm']:.1f} ms (bar: 15)": 0 < cost_ms["warm"] <= 15,
     }
     for said, met in bars.items():
         print(f"{said}: {'met' if met else 'MISSED'}")
