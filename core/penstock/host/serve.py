@@ -50,15 +50,13 @@ class Child:
     """One running attempt."""
 
     __slots__ = (
-        "control", "kill_at", "killed", "kills", "message", "name", "pid", "pidfd", "pump", "reason", "started_s",
-        "told",
+        "control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told",
     )  # fmt: skip
 
     def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket.socket) -> None:
         self.name, self.message, self.pid, self.pump, self.control = name, message, pid, pump, control
         self.pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         self.started_s = time.time()
-        self.kills = memory.kills()
         self.told = False  # it said that its record stands
         self.killed = False
         self.reason = ""
@@ -95,6 +93,7 @@ class Server:
         self._poll = select.poll()
         self._watched: dict[int, tuple[str, Child]] = {}
         self._libc = libc()
+        self._memory_kills = 0  # as the kernel counted them when one was last looked for
         self._pid = os.getpid()
         self._links: list[int] = []  # descriptors by which this process is driven: none of an attempt's business
 
@@ -112,6 +111,7 @@ class Server:
             ArchivedCode.of(datastore, opened["code"], self.source.path).install()
         reason = self._probe()
         self._forks = not reason
+        self._memory_kills = memory.kills()  # looked at again when an attempt is killed: most never are
         if self._forks:
             gc.collect()
             gc.freeze()  # what is here now is never garbage: children need not copy its pages to look at it
@@ -358,8 +358,11 @@ class Server:
         """The attempt ended without a record: say so in its place. Its own record wins if it got that far."""
         message = child.message
         reason = child.reason or _death(code)
-        if code == -signal.SIGKILL and not child.reason and memory.kills() > child.kills:
-            reason = f"{memory.exceeded()}; it needs more by @resources(memory=...)"
+        if code == -signal.SIGKILL and not child.reason:
+            kills = memory.kills()
+            if kills > self._memory_kills:
+                reason = f"{memory.exceeded()}; it needs more by @resources(memory=...)"
+            self._memory_kills = kills
         if code == -signal.SIGSEGV:
             child.pump.err.take(b"segmentation fault\n")
             err = child.pump.err.fact()
