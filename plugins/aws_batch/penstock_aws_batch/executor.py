@@ -15,7 +15,7 @@ from penstock.errors import JobRejected, PenstockError
 from penstock_aws_batch import examination, log_stream, reasons, sdk
 from penstock_aws_batch.definition import definition
 from penstock_aws_batch.plugin import BatchOptions
-from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue
+from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue, queue_names
 from penstock_aws_batch.service import AnswerLost, Refused, Service
 from penstock_aws_batch.submission import submission
 
@@ -34,6 +34,7 @@ DRIVER_RETRIES = {
     "attempts": 5,
     "evaluateOnExit": [{"onStatusReason": "Host EC2*", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
 }
+SUBMISSIONS = 3  # of one job whose answers are lost, before the caller hears of it
 LOOKS_AFTER_A_LOST_ANSWER = 3
 LOOKS_TO_ADOPT = 2
 _LOOK_AGAIN_S = 0.5
@@ -153,24 +154,20 @@ class BatchExecutor(Executor):
             return error
 
     def _submitted(self, request: Mapping[str, Any], options: BatchOptions) -> str:
-        name = request["jobName"]
-        for last in (False, False, True):
+        name, lost = request["jobName"], AnswerLost("")
+        for _ in range(SUBMISSIONS):
             found = self._found_after_silence(name, options) if name in self._doubtful else None
-            if found is not None:
-                self._doubtful.discard(name)
-                return found
             try:
-                answer = self._service.call("batch", "submit_job", changes=True, **request)
-            except AnswerLost:
+                found = found or str(self._service.call("batch", "submit_job", changes=True, **request)["jobId"])
+            except AnswerLost as error:
                 self._doubtful.add(name)
-                if last:
-                    raise
+                lost = error
             except Refused as error:
                 raise self._refusal(error, options) from error
             else:
                 self._doubtful.discard(name)
-                return str(answer["jobId"])
-        raise AssertionError("unreachable")
+                return found
+        raise lost
 
     def _found_after_silence(self, name: str, options: BatchOptions) -> str | None:
         for look in range(LOOKS_AFTER_A_LOST_ANSWER):
@@ -303,7 +300,8 @@ class BatchExecutor(Executor):
 
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
         """ListJobs by name; of many names, by their common beginning. What a dying scheduler submitted last may be
-        missing from a first listing: there is a second one."""
+        missing from a first listing: there is a second one. A step may have named a queue of its own: what the run's
+        queue does not know is looked for in the others."""
         found: dict[str, str] = {}
         for look in range(LOOKS_TO_ADOPT):
             missing = [name for name in names if name not in found]
@@ -311,12 +309,22 @@ class BatchExecutor(Executor):
                 break
             if look:
                 time.sleep(_LOOK_AGAIN_S)
-            patterns = missing if len(missing) <= NAMES_ONE_BY_ONE else [f"{_beginning(missing)}*"]
-            for pattern in patterns:
-                there = self._listed(pattern, named_queue(self._options))
-                found.update((name, there[name]) for name in missing if name in there)
+            found.update(self._listed_of(missing))
         self._born.update(dict.fromkeys(found.values(), time.monotonic()))
         self._handles.update(found)
+        return found
+
+    def _listed_of(self, names: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        own = self._options.queue
+        queues = [] if own is None else [own]
+        queues += [one for one in queue_names(self._service) if one != own]
+        for queue in queues:
+            missing = [name for name in names if name not in found]
+            one_by_one = queue == own and len(missing) <= NAMES_ONE_BY_ONE
+            for pattern in missing if one_by_one else [f"{_beginning(missing)}*"] if missing else ():
+                there = self._listed(pattern, queue)
+                found.update((name, there[name]) for name in missing if name in there)
         return found
 
     def _listed(self, name: str, queue: str) -> dict[str, str]:

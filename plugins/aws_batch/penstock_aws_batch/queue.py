@@ -63,10 +63,15 @@ def find_queue(service: Service, name: str) -> Queue:
     )
 
 
+def queue_names(service: Service) -> list[str]:
+    """The queues of the account and region, at most a hundred."""
+    there = service.call("batch", "describe_job_queues", maxResults=100)["jobQueues"]
+    return sorted(one["jobQueueName"] for one in there)
+
+
 def no_queue(service: Service, name: str) -> BackendMisconfigured:
     """What to say of a queue that is not there."""
-    there = service.call("batch", "describe_job_queues")["jobQueues"]
-    names = ", ".join(sorted(one["jobQueueName"] for one in there)) or "none"
+    names = ", ".join(queue_names(service)) or "none"
     return BackendMisconfigured(
         f"there is no job queue {name} in this account and region; there is: {names}",
         hint="--aws-batch-queue=NAME   # or --aws-batch-region=REGION",

@@ -33,7 +33,7 @@ class BadFlow(FlowSpec):
 """
 ROLE = "arn:aws:iam::123456789012:role/penstock-job"
 STARTER = "arn:aws:iam::123456789012:role/penstock-execution"
-REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
 @pytest.fixture

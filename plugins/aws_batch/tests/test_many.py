@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_calls_and_memory(endpoint: Endpoint) -> None:
     assert dict(second.adopt([job.name for job in many])) == {
         job.name: handle for job, handle in zip(many, handles, strict=True)
     }
-    assert calls(endpoint) - before == Counter({"batch:ListJobs": MANY // 100})
+    assert calls(endpoint) - before == Counter({"batch:ListJobs": MANY // 100, "batch:DescribeJobQueues": 1})
     second.cancel(handles)
     assert {one.state for one in second.poll(handles, 0.0).values()} == {JobState.FAILED}
     second.close()
@@ -72,3 +73,16 @@ def test_more_than_a_look_can_ask_for_are_asked_in_turns(endpoint: Endpoint, mon
         assert looks < 4
     assert calls(endpoint) - before == Counter({"batch:DescribeJobs": looks + 1})
     asking.close()
+
+
+def test_jobs_of_a_queue_that_a_step_named_are_adopted(endpoint: Endpoint) -> None:
+    endpoint.batch.queues["other"] = "ENABLED"
+    first = executor(endpoint)
+    (one,) = jobs(1)
+    (other,) = jobs(1, "other")
+    handles = {one.name: first.submit(one), other.name: first.submit(replace(other, options={"queue": "other"}))}
+    first.close()
+    for queue in (endpoint.queue, None):
+        second = BatchExecutor(RunInfo(flow="F", run="r", user="u"), queue=queue, image="any")
+        assert dict(second.adopt([one.name, other.name, "nobody-0"])) == handles
+        second.close()

@@ -168,7 +168,7 @@ class Batch:
             "computeEnvironments": [
                 {
                     "computeEnvironmentName": "penstock", "computeEnvironmentArn": ENVIRONMENT,
-                    "ecsClusterArn": "arn:aws:ecs:eu-central-1:123456789012:cluster/penstock", "type": "MANAGED",
+                    "ecsClusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/penstock", "type": "MANAGED",
                     "state": "ENABLED", "status": "VALID", "statusReason": "ComputeEnvironment Healthy",
                     "computeResources": resources,
                 }
@@ -251,6 +251,8 @@ class Batch:
         parent = request.get("arrayJobId") or request.get("multiNodeJobId")
         with self._lock:
             jobs = self.jobs[parent].children if parent else [job for job in self.jobs.values() if job.parent is None]
+        queue = request.get("jobQueue", "").rpartition("/")[2]
+        jobs = [job for job in jobs if not queue or job.request["jobQueue"].rpartition("/")[2] == queue]
         filters = request.get("filters", ())
         if len(filters) > 1:
             raise Refused("Only one filter can be used at a time")

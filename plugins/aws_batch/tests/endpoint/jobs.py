@@ -18,7 +18,7 @@ ENDED = (SUCCEEDED, FAILED)
 EXITED = "Essential container in task exited"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 HOST_GONE = "Host EC2"
-REGION, ACCOUNT = "eu-central-1", "123456789012"
+REGION, ACCOUNT = "us-east-1", "123456789012"
 ARN = f"arn:aws:batch:{REGION}:{ACCOUNT}"
 _task = itertools.count(1)
 
