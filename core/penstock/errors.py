@@ -40,6 +40,11 @@ class PenstockError(Exception):
         return self.message
 
     @property
+    def in_one_line(self) -> str:
+        """Message and hint, where only a sentence can be kept: the reason of a job, of a record."""
+        return f"{self.message} (next: {self.hint})" if self.hint else self.message
+
+    @property
     def __notes__(self) -> list[str]:  # type: ignore[override]  # its hint may change until it is told
         """What Python, Jupyter and pytest print below an error that nobody caught: the hint is for them, too."""
         return [f"  next: {self.hint}"] if self.hint else []

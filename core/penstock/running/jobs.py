@@ -95,7 +95,7 @@ class _Known:
                 self.waiting.appendleft((job, adopt))
                 trouble = answer
             else:
-                found.append(JobEvent(REJECTED, job.name, text=str(answer)))
+                found.append(JobEvent(REJECTED, job.name, text=answer.in_one_line))
         return found + self._unavailable(trouble) if trouble is not None else found
 
     @property

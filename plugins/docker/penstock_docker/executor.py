@@ -22,7 +22,7 @@ from docker.types import LogConfig
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendError, BackendUnavailable, JobRejected
+from penstock.errors import BackendError, BackendUnavailable, JobRejected, PenstockError
 from penstock_docker import container, ending, images
 from penstock_docker.container import Surroundings
 from penstock_docker.ending import Fate
@@ -246,6 +246,8 @@ class DockerExecutor(Executor):
                     if work == self._begin:
                         self._later.append(name)
                 self._ring()
+            except PenstockError as error:
+                self._tell(name, JobStatus(state=JobState.FAILED, reason=error.in_one_line))
             except Exception as error:  # noqa: BLE001 - nobody waits for what a thread raises
                 said = error.explanation if isinstance(error, docker.errors.APIError) else str(error)
                 self._tell(name, JobStatus(state=JobState.FAILED, reason=str(said)))

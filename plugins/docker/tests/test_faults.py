@@ -218,7 +218,7 @@ NO_IMAGE = "penstock-test/nobody-has-this:1"
     ("options", "words", "code"),
     [
         ({"image": NO_IMAGE, "pull": "never"}, ["no image", NO_IMAGE, "docker pull"], 1),
-        ({"image": NO_IMAGE}, ["can't be pulled", NO_IMAGE], 1),
+        ({"image": NO_IMAGE}, ["can't be pulled", NO_IMAGE, "next: --docker-image"], 1),
         ({"pull": "sometimes"}, ["--docker-pull=sometimes", "missing, always, never"], 4),
         ({"volumes": "/nowhere/at/all:/x"}, ["there is no /nowhere/at/all"], 1),
         ({"volumes": "justone"}, ["'justone' is no volume"], 1),
