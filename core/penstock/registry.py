@@ -192,7 +192,8 @@ class Registry:
         if absent is not None:
             return absent
         known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind})
-        near = nearest(name, known)
+        extras = {extra for found in self._plugins.values() for extra in found.entry.extras}
+        near = nearest(name, [*known, *sorted(extras)])
         hint = f"did you mean --{kind}={near}?" if near else "flow plugins   # what is installed"
         return PluginError(f"there is no {kind} {name!r}; there are: {', '.join(known)}", hint=hint)
 

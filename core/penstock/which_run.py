@@ -31,7 +31,7 @@ def which_run(flow: str, wanted: str | None, runs: Iterable[str]) -> str:
     if back is not None:
         if back < len(known):
             return known[back]
-        raise NotFound(f"{flow} has only {len(known)} runs", hint=f"flow runs {flow}")
+        raise NotFound(f"{flow} has only {len(known)} run{'s' * (len(known) > 1)}", hint=f"flow runs {flow}")
     if wanted in known:
         return wanted
     matching = [run for run in known if run.startswith(wanted)]

@@ -334,3 +334,10 @@ def test_what_another_python_pickled_by_value_is_refused_with_both_numbers(shell
     is_tidy(answer)
     assert "plain = [1, 2]" in answer.out
     assert f"Python 3.{minor} pickled by value; this is Python {here}" in answer.out, answer
+
+
+def test_output_that_can_not_be_written(shell: Shell) -> None:
+    with open("/dev/full", "wb") as full, shell.start("flow", "plugins", stdout=full) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.decode() == "error: the output can't be written: No space left on device\n"

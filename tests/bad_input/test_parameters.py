@@ -167,3 +167,11 @@ def test_a_default_by_function(case: str, shell: Shell) -> None:
     assert answer.code == 1
     for text in texts:
         assert text in answer.err, answer
+
+
+def test_a_parameter_that_is_new_since_the_origin(shell: Shell) -> None:
+    before = MANY.replace('    sure = Parameter("sure", default=False)\n', "").replace("self.sure, ", "")
+    shell.write("many.py", before.replace("print(", "raise ValueError("))
+    assert shell.flow("run", "many.py", "--must=x").code == 1
+    shell.write("many.py", MANY)
+    is_refusal(shell.flow("resume", "many.py"), 2, "'sure' is new since ManyFlow/", next_="flow run many.py")

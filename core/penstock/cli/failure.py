@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -14,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.cli.session import Session
 
+# What writing to a stream can end with; an error of a file names the file.
+_CAN_NOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 USAGE, FAILED, PIPE_CLOSED, INTERRUPTED, TERMINATED = 2, 1, 128 + 13, 130, 143
 
 
@@ -28,6 +31,9 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
     if isinstance(error, BrokenPipeError | PipeClosed):
         forget_stream(1)  # so that the interpreter's last flush has somewhere to go
         return PIPE_CLOSED
+    if isinstance(error, OSError) and error.filename is None and error.errno in _CAN_NOT_BE_WRITTEN:
+        forget_stream(1)
+        return _tell(f"the output can't be written: {error.strerror}", "", "", FAILED, as_json=False)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else FAILED
     if isinstance(error, (KeyboardInterrupt, Terminated, click.Abort)):

@@ -34,7 +34,7 @@ _DISTRIBUTIONS = {
 class Declaration:
     """What a flow file declares, as data that crosses processes.
 
-    file: absolute path; parameters: one dict each, as `Parameter.data()` makes it; environ: variables that the file
+    file: absolute path; parameters: one dict each, `Parameter.data()` and attribute; environ: variables that the file
     set, None for one that it removed; modules: files that it imported from its own folder; later: those that its steps
     will import; packages: versions of what it imported; decorators: names that it imported of step decorators that
     plugins bring; doc: of the class; project: of `@project`; alias, added: how the file was read (`FlowFile`).
@@ -245,8 +245,8 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], so
     from penstock.authoring.parameters import check_names
     from penstock.running.attempt import parameters_of
 
-    parameters = list(parameters_of(flow_class).values())
-    check_names(parameters)
+    parameters = parameters_of(flow_class)
+    check_names(list(parameters.values()))
     after = dict(os.environ)
     changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
     changed.update({name: None for name in before if name not in after})
@@ -257,7 +257,7 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], so
         flow=graph.name,
         file=source.path,
         graph=graph,
-        parameters=[parameter.data() for parameter in parameters],
+        parameters=[{"attribute": name, **parameter.data()} for name, parameter in parameters.items()],
         environ=changed,
         modules=modules,
         later=own_modules.imported_later(folder, modules),

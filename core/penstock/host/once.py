@@ -16,7 +16,7 @@ import time
 
 from penstock import contracts
 from penstock.authoring import executor_decorators
-from penstock.errors import BackendUnavailable
+from penstock.errors import BackendError
 from penstock.host.flow_file import FlowFile
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
@@ -115,5 +115,5 @@ class Beats:
         if time.monotonic() >= self._due:
             self._due += BEAT_EVERY_S
             self._count += 1
-            with contextlib.suppress(BackendUnavailable):  # the next one tells as much
+            with contextlib.suppress(BackendError):  # the next one tells as much
                 self._datastore.put(self._key, records.encode("beat", {"beat": self._count}), replace=True)

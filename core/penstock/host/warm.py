@@ -11,6 +11,7 @@ import os
 import signal
 
 from penstock import contracts
+from penstock.errors import PenstockError
 from penstock.host.once import BEAT_EVERY_S, Beats, owns, server_of
 from penstock.host.protocol import Link, Pipes
 from penstock.running.message import Message
@@ -20,7 +21,6 @@ from penstock.storage import keys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
 
 
 def serve_streams(launch: dict[str, Any], folder: str) -> int:
@@ -66,13 +66,14 @@ class _Host:
 
     def _start(self, name: str, message: Message, fresh: bool) -> None:
         at = (self._flow, self._opened["run"], message.step, message.place, message.attempt)
-        if not owns(self._datastore, at):
-            self._link.send({"event": "ended", "name": name, "exit_code": NOT_OWNER_EXIT_CODE})
-            return
-        try:
+        try:  # whatever keeps this one from starting, the others go on
+            if not owns(self._datastore, at):
+                self._link.send({"event": "ended", "name": name, "exit_code": NOT_OWNER_EXIT_CODE})
+                return
             self._server.start(name, message, fresh=fresh)
-        except OSError as error:  # the others go on
-            reason = f"no process could be started for it: {error.strerror}"
+        except (OSError, PenstockError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            reason = f"no process could be started for it: {why}"
             self._link.send({"event": "ended", "name": name, "exit_code": 1, "reason": reason})
         else:
             self._beats[name] = Beats(self._datastore, keys.beat(*at))

@@ -79,9 +79,11 @@ def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None
             if home.executor_class(name).starts_once:
                 continue
             executor = home.executor(name, info, home.settings.options("executor", name))
-            executor.cancel(list(executor.adopt(names).values()))
-            executor.sweep()
-            executor.close()
+            try:
+                executor.cancel(list(executor.adopt(names).values()))
+                executor.sweep()
+            finally:
+                executor.close()
         return end_run(home, header, CANCELLED, own.token, "cancelled from outside", note)
     finally:
         own.release()

@@ -16,7 +16,7 @@ from penstock.running.lease import Lease
 from penstock.running.opening import Opening
 from penstock.storage import bundle, keys, records
 from penstock.user_name import user_name
-from penstock.values import run_id, run_id_after
+from penstock.values import PARAMETERS_STEP, run_id, run_id_after
 from penstock.which_run import which_run
 
 TYPE_CHECKING = False
@@ -76,6 +76,7 @@ class Opened:
         recorded, owned = records.list_attempts(datastore, flow, origin)
         read = list(_read(datastore, flow, origin, recorded))
         taken, following = plan.taken(graph, standing_of(record for record, _ in read), step)
+        self._check_parameters(origin, taken)
         objects = {records.key_of(record): raw for record, raw in read}
         ready = {one.task for one in following}
         redone = frozenset() if step is None else plan.after(graph, step)
@@ -84,6 +85,17 @@ class Opened:
         given = header.get("parameters", {})  # the origin's: the tasks that run now go on from its values
         found = [(record, objects[records.key_of(record)]) for record in taken]
         return self._begin(home, given, wishes, console, origin=origin, taken=found, awaited=awaited)
+
+    def _check_parameters(self, origin: str, taken: Iterable[Record]) -> None:
+        """The values of the origin hold: one that it did not have can't be given now. Raises UsageError."""
+        of_origin = [record.artifacts or {} for record in taken if record.step == PARAMETERS_STEP]
+        for parameter in self.declaration.parameters:
+            if any(parameter["attribute"] not in known for known in of_origin):
+                raise UsageError(
+                    f"the parameter {parameter['name']!r} is new since {self.declaration.flow}/{origin}, and a resumed "
+                    "run keeps the parameters of its origin",
+                    hint=f"flow run {self.declaration.file}",
+                )
 
     def _begin(
         self,

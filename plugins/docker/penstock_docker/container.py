@@ -24,10 +24,16 @@ HOME = "/tmp"
 LABEL = "penstock"
 MIB = 1 << 20
 # Reads variables from its standard input, one JSON object in a line, and becomes the job: nothing of them is seen in
-# what the engine or the system tell of the container. It reads not a byte more: the rest is the job's.
+# what the engine or the system tell of the container. It reads not a byte more: the rest is the job's. Where the line
+# never comes whole, because who would write it died, what was read is no JSON and the container ends.
 _WITH_SECRETS = (
-    "import json,os,sys;"
-    "os.environ.update(json.loads(b''.join(iter(lambda:os.read(0,1),b'\\n'))));"
+    "import json,os,sys\n"
+    "line=b''\n"
+    "while line[-1:]!=b'\\n':\n"
+    " one=os.read(0,1)\n"
+    " if not one: sys.exit('penstock: its variables did not come')\n"
+    " line+=one\n"
+    "os.environ.update(json.loads(line))\n"
     "os.execvp(sys.argv[1],sys.argv[1:])"
 )
 

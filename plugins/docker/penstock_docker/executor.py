@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -161,7 +162,9 @@ class DockerExecutor(Executor):
         if wanted:
             self._surroundings()
             self._listen()
-            for name in wanted & {one["Names"][0].lstrip("/") for one in self._of_this_run()}:
+            # one that was made and never started is nobody's job yet: `submit` finds it and starts it
+            there = {one["Names"][0].lstrip("/") for one in self._of_this_run() if one.get("State") != "created"}
+            for name in wanted & there:
                 one = self._jobs[name] = _Container(None, _RUNNING)
                 one.started, one.fate.unseen = True, True
                 self._look(name)
@@ -300,7 +303,7 @@ class DockerExecutor(Executor):
     def _warm_containers(self) -> WarmContainers:
         if self._warm is None:
             assert self.run.host_over is not None
-            label = f"warm-{_hash(f'{self.run.flow}/{self.run.run}')[:16]}-{os.getpid()}"
+            label = f"warm-{_hash(f'{self.run.flow}/{self.run.run}')[:16]}-{secrets.token_hex(4)}"
             self._warm = WarmContainers(
                 self._start_warm, self.run.host_over, self._tell, self._fate_of_warm, self._in_thread, label
             )
@@ -467,6 +470,5 @@ def _runtime_folder() -> str:
     except OSError:
         import tempfile
 
-        folder = os.path.join(tempfile.gettempdir(), f"penstock-runtime-{os.getuid()}")
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        folder = tempfile.mkdtemp(prefix="penstock-runtime-")  # a name that nobody could have taken before
     return folder

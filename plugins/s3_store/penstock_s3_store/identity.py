@@ -98,12 +98,14 @@ class Identity:
         session = self._files()
         if session is None:
             return None
-        from botocore.exceptions import BotoCoreError
+        from botocore import exceptions as sdk
 
         try:
             source = session.get_credentials()
             frozen = None if source is None else source.get_frozen_credentials()
-        except (BotoCoreError, RuntimeError) as error:  # the latter for credentials that have ended when they come
+        except (sdk.HTTPClientError, sdk.ConnectionError) as error:  # a run waits for it
+            raise BackendUnavailable(f"AWS credentials: {error}", hint=_login(self._profile)) from error
+        except (sdk.BotoCoreError, RuntimeError) as error:  # the latter for credentials that have ended when they come
             raise BackendMisconfigured(f"AWS credentials: {error}", hint=_login(self._profile)) from error
         if frozen is None:
             return None
