@@ -126,3 +126,19 @@ def test_continue_where_the_folder_of_the_flow_is_no_more(folder: Path) -> None:
     assert "No such file or directory" in done.stderr
     assert "data.txt" in done.stderr
     assert "edited in mid-run" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--executor=inline",)], ids=" ".join)
+def test_an_edit_counts_at_once_whatever_byte_code_there_is(folder: Path, options: tuple[str, ...]) -> None:
+    """Byte code that fits the file by size and second is not taken for it."""
+    file = folder / "animal.py"
+    began = None
+    for animal in ("cat", "dog"):
+        file.write_text(
+            "from penstock import FlowSpec, step\nclass AnimalFlow(FlowSpec):\n    @step\n    def start(self):\n"
+            f"        print('it is a {animal}')\n        self.next(self.end)\n    @step\n    def end(self): pass\n"
+        )
+        began = began or file.stat().st_mtime_ns
+        os.utime(file, ns=(began, began))
+        said = flow(folder, "run", "animal.py", *options, PYTHONDONTWRITEBYTECODE="")
+        assert f"it is a {animal}" in said.stdout, said

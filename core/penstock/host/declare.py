@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib.machinery import SourceFileLoader
 
 from penstock.authoring import executor_decorators
 from penstock.authoring.graph import Graph
@@ -104,13 +105,23 @@ def import_flow(file: str, flow: str | None = None, code: ArchivedCode | None = 
     return _chosen(module, path, flow)
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles what stands in the file now, as Python does with a script.
+
+    Byte code knows its source by size and second: who changes `cat` to `dog` and runs at once must not get the cat.
+    """
+
+    def path_stats(self, path: object) -> dict[str, float]:
+        """None: byte code is neither read nor written."""
+        raise OSError(f"byte code of {path} is not used")
+
+
 def _execute(path: str, stem: str, code: ArchivedCode | None) -> ModuleType:
     import importlib.util
-    from importlib.machinery import SourceFileLoader
 
     from penstock.authoring.flow import FlowSpec
 
-    loader = SourceFileLoader(stem, path) if code is None else code.loader(stem, path)
+    loader = _FromSource(stem, path) if code is None else code.loader(stem, path)
     spec = importlib.util.spec_from_file_location(stem, path, loader=loader)
     if spec is None or spec.loader is None:
         raise FlowError(f"{path} can't be read as Python", where=path)
