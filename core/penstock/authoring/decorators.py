@@ -186,7 +186,7 @@ class catch(StepDecorator):  # noqa: N801
         except Exception as error:
             if not task.last_attempt:
                 raise
-            from penstock.running.attempt import caught_error
+            from penstock.running.raised import caught_error
 
             caught = caught_error(error, task.step)
             if self.arguments["print_exception"]:

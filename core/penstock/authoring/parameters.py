@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from penstock.authoring.flow import FlowSpec
+
 # Options of `flow run` and words of FlowSpec that a parameter must not hide.
 RESERVED = frozenset({
     "attr", "codepackage", "datastore", "detach", "executor", "executor-for", "help", "json", "logging",
@@ -243,6 +245,18 @@ def _file(text: str) -> str:
     if not os.path.exists(text):
         raise ValueError("there is no such file")
     return text
+
+
+def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
+    """Parameters of a flow by the name of their attribute, in the order of their declaration; subclasses win."""
+    found: dict[str, Parameter] = {}
+    for cls in reversed(flow_class.__mro__):
+        for name, value in vars(cls).items():
+            if isinstance(value, Parameter):
+                found[name] = value
+            else:
+                found.pop(name, None)
+    return found
 
 
 def check_names(parameters: Iterable[Parameter]) -> None:

@@ -10,8 +10,8 @@ import sys
 
 from penstock.host.libc import Libc
 from penstock.running import attempt
-from penstock.running.attempt import World
 from penstock.running.message import Message
+from penstock.running.world import World
 from penstock.values import SUCCEEDED
 
 TYPE_CHECKING = False

@@ -253,8 +253,7 @@ def graph_of(flow_class: type[FlowSpec]) -> Graph:
 
 def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], source: FlowFile) -> Declaration:
     """The declaration of an imported flow. before: the environment as it was before the import."""
-    from penstock.authoring.parameters import check_names
-    from penstock.running.attempt import parameters_of
+    from penstock.authoring.parameters import check_names, parameters_of
 
     parameters = parameters_of(flow_class)
     check_names(list(parameters.values()))

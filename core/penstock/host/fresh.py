@@ -16,8 +16,8 @@ from penstock import contracts
 from penstock.host.attempt_process import run_attempt
 from penstock.host.flow_file import FlowFile
 from penstock.host.libc import libc
-from penstock.running.attempt import World
 from penstock.running.message import Message
+from penstock.running.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from penstock.contracts.host import HostEvent, Hosts
 from penstock.contracts.logsink import STDOUT
 from penstock.host.pump import Pump
 from penstock.running import attempt
-from penstock.running.attempt import World
 from penstock.running.message import Message
+from penstock.running.world import World
 from penstock.values import SUCCEEDED
 
 TYPE_CHECKING = False

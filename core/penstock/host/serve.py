@@ -24,8 +24,9 @@ from penstock.host.attempt_process import run_attempt
 from penstock.host.libc import libc
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
-from penstock.running.attempt import World, job_facts
+from penstock.running.attempt import job_facts
 from penstock.running.message import Message
+from penstock.running.world import World
 from penstock.storage import records
 from penstock.values import CANCELLED, FAILED, Record
 

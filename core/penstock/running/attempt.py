@@ -22,8 +22,9 @@ from collections.abc import Sized
 from penstock.authoring.context import Parallel, current
 from penstock.authoring.decorators import decorators_of
 from penstock.authoring.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
-from penstock.authoring.parameters import Parameter, ParameterContext
-from penstock.errors import ArtifactError, FlowError, KeyMissing, PenstockError
+from penstock.authoring.parameters import ParameterContext, parameters_of
+from penstock.errors import ArtifactError, FlowError, KeyMissing
+from penstock.running.raised import describe, print_error
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.values import (
@@ -32,7 +33,6 @@ from penstock.values import (
     FOREACH_ITEMS,
     PARAMETERS_STEP,
     SUCCEEDED,
-    CaughtError,
     Record,
     Transition,
     place_index,
@@ -43,67 +43,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from penstock.authoring.graph import Graph, Step
-    from penstock.contracts.datastore import Datastore
+    from penstock.authoring.graph import Step
     from penstock.running.message import Message
-    from penstock.storage.chunk_cache import ChunkCache
+    from penstock.running.world import World
 
     Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
     Drain = Callable[[], tuple[Output, Output]]
 
 GRAPH_INFO = "_graph_info"
 _UNCHANGEABLE = (int, float, str, bytes, bool, complex, type(None))
-_LIBRARY = os.path.dirname(os.__file__) + os.sep
-_OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # all of penstock
-
-
-class World:
-    """What all attempts of a host share: the flow's class, its graph, the store, and facts of the run.
-
-    opened: what the driver says to every host: `run`; `facts` as `current` shows them (`username`, `tags`,
-    `origin_run_id`, `namespace`, those of a project); how the log sink and, where it can be reached, the catalogue are
-    opened; `verify` of the settings.
-    """
-
-    def __init__(
-        self, *, flow_class: type[FlowSpec], graph: Graph, datastore: Datastore, opened: Mapping[str, Any]
-    ) -> None:
-        self.flow_class, self.graph, self.datastore, self.opened = flow_class, graph, datastore, opened
-        self.flow, self.run = graph.name, opened["run"]
-        self.facts = {**opened["facts"], "tags": frozenset(opened["facts"].get("tags", ()))}
-        self._constants: tuple[str, Record] | None = None
-        self._parent: tuple[str, Record | None] = ("", None)
-        self.cache = None if opened.get("cache") is None else _chunk_cache(opened["cache"])
-
-    def constants(self, key: str) -> Record:
-        """The record of `_parameters`. Read once a host: every attempt forked later has it already."""
-        if self._constants is None or self._constants[0] != key:
-            self._constants = (key, records.read_record(self.datastore, key))
-        return self._constants[1]
-
-    def parent(self, key: str) -> Record:
-        """The record that a step reads, from what `foresee` has read where it did."""
-        known, record = self._parent
-        return record if record is not None and known == key else records.read_record(self.datastore, key)
-
-    def foresee(self, message: Message) -> None:
-        """Before a fork: read what this attempt and the next ones need alike, so that not each has to read it again.
-
-        That is the parent's record from its second child on: the tasks of a foreach come one after another.
-        """
-        if message.constants:
-            self.constants(message.constants)
-        if len(message.parents) == 1:
-            (key,) = message.parents
-            known, record = self._parent
-            self._parent = (key, None) if known != key else (key, record or records.read_record(self.datastore, key))
-
-
-def _chunk_cache(how: Mapping[str, Any]) -> ChunkCache:
-    """The one that the driver names to processes of its own machine."""
-    from penstock.storage.chunk_cache import ChunkCache
-
-    return ChunkCache(**how)
 
 
 class Task:
@@ -143,7 +91,7 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
             raise
         record.exception = describe(error)
         record.transition = None
-        _print_error(error, record.exception)
+        print_error(error, record.exception)
     record.ended_s = time.time()
     record.cpu_s, record.peak_bytes = _usage()
     record.stdout, record.stderr = drain()
@@ -369,18 +317,6 @@ def _stored(flow: FlowSpec, binding: Binding, artifacts: Artifacts, *, lenient: 
 # ------------------------------------------------------------------------------------------- parameters
 
 
-def parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
-    """Parameters of a flow by the name of their attribute, in the order of their declaration; subclasses win."""
-    found: dict[str, Parameter] = {}
-    for cls in reversed(flow_class.__mro__):
-        for name, value in vars(cls).items():
-            if isinstance(value, Parameter):
-                found[name] = value
-            else:
-                found.pop(name, None)
-    return found
-
-
 def _run_parameters(message: Message, world: World, artifacts: Artifacts, record: Record) -> None:
     given = message.given or {}
     current._set(
@@ -409,69 +345,6 @@ def _graph_info(world: World) -> dict[str, Any]:
         "file": os.path.basename(graph.file), "start_step": graph.start, "end_step": graph.end,
         "parameters": list(parameters_of(world.flow_class)), "constants": list(constants_of(world.flow_class)),
     }  # fmt: skip
-
-
-# -------------------------------------------------------------------------------------------- exceptions
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as data: never raises, whatever the user's class does in its own methods."""
-    import traceback
-
-    cls = type(error)
-    dotted = cls.__qualname__ if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}.{cls.__qualname__}"
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a method of the user's class
-        message = f"<{cls.__qualname__} whose str() raises {type(broken).__name__}>"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDER)]
-    described: dict[str, Any] = {"type": dotted, "message": message}
-    if frames:
-        last = next((frame for frame in reversed(frames) if not _of_library(frame.filename)), frames[-1])
-        described.update(file=last.filename, line=last.lineno, source=(last.line or "").strip())
-    if isinstance(error, PenstockError):
-        described.update({name: value for name, value in (("hint", error.hint), ("where", error.where)) if value})
-    described["traceback"] = "".join(_traceback(error, frames, dotted, message))
-    return described
-
-
-def _of_library(file: str) -> bool:
-    """Whether a frame is not the user's: the line to look at is the last one of theirs."""
-    return file.startswith(("<frozen ", _LIBRARY)) or f"{os.sep}site-packages{os.sep}" in file
-
-
-def _traceback(error: BaseException, frames: list[Any], dotted: str, message: str) -> list[str]:
-    import traceback
-
-    lines = []
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and not isinstance(error, PenstockError):
-        link = "The above exception was the direct cause of" if error.__cause__ else "During its handling came"
-        lines += [describe(cause)["traceback"], f"\n{link}:\n\n"]
-    if frames:
-        lines += ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
-    lines.append(f"{dotted}: {message}\n" if message else f"{dotted}\n")
-    return lines
-
-
-def _print_error(error: BaseException, described: Mapping[str, Any]) -> None:
-    """Tell the user in the task's own standard error; for an error of ours its message, not its frames."""
-    text = str(described["traceback"])
-    if isinstance(error, PenstockError):
-        where = f"{error.where}: " if error.where else ""
-        text = f"{where}{described['type'].rpartition('.')[2]}: {described['message']}\n"
-        text += f"  {error.hint}\n" if error.hint else ""
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # the user's code closed it; the record has the text
-
-
-def caught_error(error: BaseException, step: str) -> CaughtError:
-    """What `@catch` keeps of an exception."""
-    described = describe(error)
-    return CaughtError(described["type"], described["message"], step, described["traceback"])
 
 
 # ------------------------------------------------------------------------------------------------- facts

@@ -32,13 +32,13 @@ from penstock.authoring import decorators
 from penstock.authoring.context import current
 from penstock.authoring.flow import constants_of
 from penstock.authoring.graph import FANS
-from penstock.authoring.parameters import convert
+from penstock.authoring.parameters import convert, parameters_of
 from penstock.errors import UsageError
 from penstock.host.declare import graph_of
 from penstock.nearest import hint
 from penstock.running import attempt
-from penstock.running.attempt import World, parameters_of
 from penstock.running.message import Message
+from penstock.running.world import World
 from penstock.storage import bundle, keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.testing.memory_datastore import MemoryDatastore

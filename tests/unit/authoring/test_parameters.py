@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from penstock import JSONType, Parameter
 from penstock.authoring.flow import FlowSpec
-from penstock.authoring.parameters import RESERVED, ParameterContext, check_names, convert
+from penstock.authoring.parameters import RESERVED, ParameterContext, check_names, convert, parameters_of
 from penstock.errors import FlowError, UsageError
-from penstock.running.attempt import parameters_of
 
 CONTEXT = ParameterContext("F", "ann", "p", {})
 
