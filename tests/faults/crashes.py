@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import penstock.testing
-from penstock.running.launch import records_of
+from penstock.running.history import records_of
 from penstock.storage import keys, records
 from penstock.values import SUCCEEDED
 from penstock_local.file_datastore import FileDatastore

@@ -78,7 +78,7 @@ def run_from_python(flow_class: type[FlowSpec], parameters: Mapping[str, Any]) -
     from penstock.errors import RunCancelled, RunFailed
     from penstock.host.flow_file import FlowFile
     from penstock.running import launch
-    from penstock.running.driver import Wishes
+    from penstock.running.wishes import Wishes
     from penstock.values import CANCELLED, SUCCEEDED
 
     name = flow_class.__name__

@@ -18,7 +18,7 @@ def command(session: Session, *, run: str) -> int:
     """0 when the run ended as cancelled, 1 when it had time to end otherwise."""
     from penstock.cli.console import PlainConsole
     from penstock.running.cancellation import cancel_run
-    from penstock.running.continuation import read_header
+    from penstock.running.header import read_header
     from penstock.values import CANCELLED
 
     flow, run_id = session.which_run(run)

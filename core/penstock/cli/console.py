@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from penstock.authoring.graph import Graph
-    from penstock.running.driver import RunResult
+    from penstock.running.outcome import RunResult
     from penstock.values import Pathspec, Record
 
 WIDE = 50  # items of a foreach, from which on its tasks are counted and not named

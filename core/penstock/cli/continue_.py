@@ -34,11 +34,12 @@ def command(session: Session, *, run: str, takeover: bool) -> int:
     """Returns the exit code of the run."""
     from penstock.authoring.graph import Graph
     from penstock.cli.console import PlainConsole
-    from penstock.running import continuation
+    from penstock.running.continuation import continue_run
+    from penstock.running.header import read_header
 
     flow, run_id = session.which_run(run)
-    header = continuation.read_header(session.home.datastore, flow, run_id)
+    header = read_header(session.home.datastore, flow, run_id)
     home = session.open_home(recorded=header["settings"])
     console = PlainConsole(Graph.of(header["graph"]), quiet=session.quiet, script=session.script)
     workers = home.settings.max_workers
-    return continuation.continue_run(home, flow, run_id, console, takeover=takeover, max_workers=workers).exit_code
+    return continue_run(home, flow, run_id, console, takeover=takeover, max_workers=workers).exit_code

@@ -35,7 +35,8 @@ def _drive(launch: dict[str, Any]) -> int:
     from penstock.cli.console import PlainConsole
     from penstock.home import Home
     from penstock.registry import Registry
-    from penstock.running.continuation import continue_run, read_header
+    from penstock.running.continuation import continue_run
+    from penstock.running.header import read_header
 
     flow, run, registry = launch["flow"], launch["run"], Registry()
     owner = registry.choose("datastore", launch["datastore"]).name

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from penstock.cli.session import Session
     from penstock.home import Home
     from penstock.host.declare import Declaration
-    from penstock.running.driver import Wishes
     from penstock.running.launch import Opened
+    from penstock.running.wishes import Wishes
 
 _OPENED, _CLAIMED = "penstock.opened", "penstock.claimed"
 _OF_FLOWS = ("branch", "production")  # settings that only a flow with `@project` heeds
@@ -78,7 +78,8 @@ class FlowCommand(Command):
 def _load_meanwhile(session: Session) -> None:
     """What drives a run, as far as it is known without the flow: a host imports that at the same time."""
     import penstock.cli.console
-    import penstock.running.driver  # noqa: F401
+    import penstock.running.driver
+    import penstock.running.header  # noqa: F401
 
     with contextlib.suppress(PenstockError):  # the flow may set variables that make it right
         session.open_home().load_classes()
@@ -139,7 +140,7 @@ def alias_option() -> click.Option:
 
 def run_options() -> list[click.Parameter]:
     """What one may ask of a run, new ones for each command that takes them."""
-    from penstock.running.scheduler import ON_FAILURE
+    from penstock.running.wishes import ON_FAILURE
 
     workers = next(option for option in CORE_OPTIONS if option.name == "max_workers")
     return [
@@ -193,7 +194,7 @@ def _fix_hash_seed() -> None:
 
 def wishes_of(home: Home, *, executor_for: Sequence[str], debug: bool, **options: Any) -> Wishes:
     """What the options ask of a run. Raises UsageError or PluginError."""
-    from penstock.running.driver import Wishes
+    from penstock.running.wishes import Wishes
 
     single = dict(_executor_for(home, text) for text in executor_for)
     if debug:

@@ -7,13 +7,15 @@ import os
 import shlex
 import shutil
 
-from penstock.errors import NotFound, UsageError
+from penstock.errors import UsageError
 from penstock.host.flow_file import FlowFile
-from penstock.running.driver import Driver, Wishes
-from penstock.running.launch import declare, records_of
+from penstock.running.driver import Driver
+from penstock.running.header import read_header
+from penstock.running.history import known_of, records_of
+from penstock.running.launch import declare
 from penstock.running.lease import Lease
 from penstock.running.placement import step_plans
-from penstock.running.scheduler import known_of
+from penstock.running.wishes import Wishes
 from penstock.storage import archive, keys, records
 from penstock.user_name import user_name
 from penstock.values import Pathspec
@@ -25,16 +27,9 @@ if TYPE_CHECKING:
 
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
-    from penstock.running.driver import Console, RunResult
+    from penstock.running.driver import Console
     from penstock.running.launch import Opened
-
-
-def read_header(datastore: Datastore, flow: str, run: str) -> dict[str, Any]:
-    """The header of a run. Raises NotFound."""
-    header = records.read(datastore, keys.run_header(flow, run))
-    if header is None:
-        raise NotFound(f"{flow}/{run} has no readable header in {datastore.label}", hint=f"flow runs {flow}")
-    return header
+    from penstock.running.outcome import RunResult
 
 
 def continue_run(

@@ -1,47 +1,42 @@
-"""One scheduler's work on one run: header, hosts, executors, the loop, the outcome."""
+"""One scheduler's work on one run: hosts, executors, signals, the loop, the outcome."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import sys
 import time
 from dataclasses import replace
 
-from penstock.authoring import projects
 from penstock.contracts.executor import RunInfo
-from penstock.contracts.metadata import RunRow, TagRow
-from penstock.contracts.reach import Reach
-from penstock.errors import BackendUnavailable, RunDriven
+from penstock.errors import RunDriven
 from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
 from penstock.running import lease
+from penstock.running.copies import enter_run
 from penstock.running.jobs import Bell, JobsElsewhere, JobsHere, Wake
-from penstock.running.scheduler import FINISH, Scheduler
-from penstock.storage import archive, keys, records, tags
-from penstock.storage.catalogue import DatastoreCatalogue, rebuild, write_index
-from penstock.user_name import user_name
+from penstock.running.outcome import RunResult, end_run
+from penstock.running.scheduler import Scheduler
+from penstock.storage import archive, tags
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Protocol
 
     from penstock.contracts.executor import Executor
     from penstock.contracts.host import Hosts
-    from penstock.contracts.metadata import Row
     from penstock.home import Home
     from penstock.host.declare import Declaration
     from penstock.host.process import HostProcess
     from penstock.running import plan
     from penstock.running.jobs import Jobs
     from penstock.running.lease import Lease
-    from penstock.running.placement import ExecutorFor, StepPlan
+    from penstock.running.placement import StepPlan
     from penstock.running.scheduler import At
     from penstock.running.scheduler import Console as LoopConsole
-    from penstock.storage.catalogue import ReadMany
+    from penstock.running.wishes import Wishes
     from penstock.values import Record
 
     class Console(LoopConsole, Protocol):
@@ -51,67 +46,12 @@ if TYPE_CHECKING:
         def run_ended(self, result: RunResult) -> None: ...
 
 
-_OF_THIS_MACHINE = ("metadata", "cache")  # a job elsewhere is told of none: they may be files
 EXIT_CODES = {SUCCEEDED: 0, CANCELLED: 130}
-
-
-class RunResult:
-    """How a run ended. failed: tasks without success; counts: attempts by outcome; reused: tasks taken over; begun: its
-    parameters are known, so that a resumed run can go on from them."""
-
-    __slots__ = ("begun", "counts", "exit_code", "failed", "file", "flow", "outcome", "reused", "run", "wall_s")
-
-    def __init__(
-        self,
-        *,
-        flow: str,
-        run: str,
-        outcome: str,
-        failed: Sequence[Pathspec],
-        counts: Mapping[str, int],
-        reused: int,
-        begun: bool,
-        wall_s: float,
-        file: str,
-        exit_code: int,
-    ) -> None:
-        self.flow, self.run, self.outcome, self.failed, self.file = flow, run, outcome, tuple(failed), file
-        self.begun = begun
-        self.counts, self.reused, self.wall_s, self.exit_code = dict(counts), reused, wall_s, exit_code
-
-
-class Wishes:
-    """What the user asks of a run beside its parameters; the options of `flow run`, as values.
-
-    executor_for: step (or `*`) -> (executor, options). run_id_file: gets the bare id before the first task starts.
-    detach: a job shall drive the run. namespace: of `current` and the client in tasks; None for the user's own, empty
-    for none.
-    """
-
-    __slots__ = (
-        "detach", "executor_for", "max_num_splits", "max_workers", "namespace", "on_failure", "run_id_file", "tags",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        tags: Iterable[str] = (),
-        run_id_file: str | None = None,
-        max_workers: int | None = None,
-        max_num_splits: int | None = None,
-        on_failure: str = FINISH,
-        executor_for: ExecutorFor | None = None,
-        namespace: str | None = None,
-        detach: bool = False,
-    ) -> None:
-        self.tags, self.run_id_file, self.max_workers = tuple(tags), run_id_file, max_workers
-        self.max_num_splits = max_num_splits or 1_000_000
-        self.on_failure, self.executor_for = on_failure, dict(executor_for or {})
-        self.namespace, self.detach = namespace, detach
+_OF_THIS_MACHINE = ("metadata", "cache")  # a job elsewhere is told of none: they may be files
 
 
 class Driver:
-    """One scheduler's work on one run: header, hosts, loop, outcome."""
+    """Has a run done: from its lease to its outcome."""
 
     def __init__(
         self,
@@ -125,58 +65,6 @@ class Driver:
         self.wishes, self.console = wishes, console
         self._signals: list[int] = []
 
-    def header(
-        self,
-        parameters: Mapping[str, str],
-        origin: str | None,
-        git: dict[str, Any] | None,
-        awaited: Mapping[tuple[str, str], At],
-    ) -> dict[str, Any]:
-        """Who runs what, since when, with which code and settings: all that a reader or `continue` needs to know."""
-        declaration, datastore = self.declaration, self.home.datastore
-        elsewhere = any(not self.home.executor_class(s.executor).uses_hosts for s in self.steps.values())
-        settings = self.home.settings
-        suffixes = (*archive.DEFAULT_SUFFIXES, *(settings.package_suffixes or ()))
-        files = (
-            archive.code_elsewhere(declaration.file, suffixes)
-            if elsewhere
-            else archive.code_here(declaration.file, [*declaration.modules, *declaration.later])
-        )
-        user = user_name(declaration.environ)
-        namespace = f"user:{user}" if self.wishes.namespace is None else self.wishes.namespace or None
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        found = projects.facts(declaration.project, declaration.flow, user, settings.branch, settings.production)
-        return {
-            "flow": declaration.flow,
-            "run": "",
-            "token": records.new_token(),
-            "user": user,
-            "started_s": time.time(),
-            "file": declaration.file,
-            "code": archive.put(datastore, archive.pack(files)),
-            "graph": declaration.graph.data(),
-            "parameters": dict(parameters),
-            "tags": list(self.wishes.tags),
-            "system_tags": [f"user:{user}", f"python:{python}", *projects.system_tags(found)],
-            "project": found,
-            "namespace": namespace,
-            "alias": declaration.alias,
-            "added": declaration.added,
-            "origin": origin,
-            "awaited": [at[2:] for at in awaited.values()],
-            "settings": self.home.recorded(),
-            "executor_for": {step: list(chosen) for step, chosen in self.wishes.executor_for.items()},
-            "on_failure": self.wishes.on_failure,
-            "max_workers": self.wishes.max_workers,
-            "max_num_splits": self.wishes.max_num_splits,
-            "git": git,
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "packages": declaration.packages,
-            "host": os.uname().nodename,
-            "pid": os.getpid(),
-            "argv": sys.argv,
-        }
-
     def announce(self, header: Mapping[str, Any]) -> None:
         """Tags, and the first line that the user reads."""
         flow, run = header["flow"], header["run"]
@@ -186,14 +74,6 @@ class Driver:
             self.console.note(self.home.remark)
         if not self.home.datastore.exclusive_put:
             self.console.note("this store can't put exclusively: while the run goes on, nobody else may drive it")
-
-    def _enter(self, header: Mapping[str, Any]) -> None:
-        """Into the catalogue, which decides nothing and therefore waits until the first attempt is on its way."""
-        flow, run, raw = header["flow"], header["run"], records.encode("run", header)
-        rows: list[Any] = [RunRow(flow=flow, run=run, started_s=header["started_s"], header=raw)]
-        rows += [TagRow(flow=flow, run=run, tag=tag) for tag in header["tags"]]
-        rows += [TagRow(flow=flow, run=run, tag=tag, system=True) for tag in header["system_tags"]]
-        keep_rows(self.home, rows, self.console.note)
 
     def drive(
         self,
@@ -248,7 +128,7 @@ class Driver:
             past=past,
             awaited=awaited,
             command=self._command(executors, opened, header),
-            on_launched=lambda: None if continues else self._enter(header),
+            on_launched=lambda: None if continues else enter_run(self.home, header, self.console.note),
             on_parameters=lambda: self.write_run_id(run),
             continues=continues,
         )
@@ -379,64 +259,3 @@ class Driver:
         )  # fmt: skip
         self.console.run_ended(result)
         return result
-
-
-def keep_rows(home: Home, rows: Sequence[Row], note: Callable[[str], None]) -> None:
-    """Write rows to the catalogue; one that was lost or damaged is made again first. It never stops a run."""
-    try:
-        if home.metadata.needs_rebuild():
-            rebuild(home.datastore, home.metadata)
-        home.metadata.write(rows)
-    except BackendUnavailable as error:
-        note(str(error))
-
-
-def end_run(
-    home: Home,
-    header: Mapping[str, Any],
-    outcome: str,
-    token: str,
-    reason: str,
-    note: Callable[[str], None],
-    *,
-    read: ReadMany | None = None,
-) -> str:
-    """Say how the run ended; whoever said it first is right. Returns the outcome that stands.
-
-    read: gives the run's records by key, if not the datastore.
-    """
-    datastore, flow, run = home.datastore, header["flow"], header["run"]
-    data = {"outcome": outcome, "token": token, "ended_s": time.time(), "reason": reason}
-    key = keys.run_outcome(flow, run)
-    _, standing = records.claim(datastore, key, "outcome", data)
-    if not standing:  # torn by a power cut: nobody has read it, and nobody would ever
-        datastore.put(key, records.encode("outcome", data), replace=True)
-    stands = {**data, **standing}
-    row = RunRow(
-        flow=flow, run=run, started_s=header["started_s"], ended_s=stands["ended_s"], outcome=stands["outcome"],
-        header=records.encode("run", header),
-    )  # fmt: skip
-    keep_rows(home, [row], note)
-    _settle_tags(home, flow, run, note)
-    if datastore.reach is Reach.ANYWHERE:
-        try:
-            write_index(datastore, flow, run, read or datastore.get_many)
-        except BackendUnavailable as error:
-            note(f"the run has no index, which only makes reading it slower: {error}")
-    return str(stands["outcome"])
-
-
-def _settle_tags(home: Home, flow: str, run: str, note: Callable[[str], None]) -> None:
-    """A task elsewhere changes tags in the datastore alone: the catalogue follows when the run ends."""
-    if isinstance(home.metadata, DatastoreCatalogue):
-        return
-    try:
-        there = set(tags.read_tags(home.datastore, flow, run))
-        known = {row.tag for row in home.metadata.tags(flow, run) if not row.system}
-        for tag in known - there:
-            home.metadata.forget(flow, run, tag)
-    except BackendUnavailable as error:
-        note(str(error))
-        return
-    if there - known:
-        keep_rows(home, [TagRow(flow=flow, run=run, tag=tag) for tag in sorted(there - known)], note)

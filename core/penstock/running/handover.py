@@ -10,7 +10,7 @@ from penstock.contracts.executor import Job, RunInfo
 from penstock.errors import PenstockError, SettingsError
 from penstock.plugin import KINDS
 from penstock.registry import READY
-from penstock.running.driver import RunResult, end_run
+from penstock.running.outcome import RunResult, end_run
 from penstock.running.scheduler import driver_job_name
 from penstock.storage import archive, records
 from penstock.values import FAILED, Resources

@@ -7,29 +7,30 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from penstock import nearest
-from penstock.errors import ChunkDamaged, KeyMissing, UsageError
+from penstock.errors import ChunkDamaged, UsageError
 from penstock.running import lease, plan
+from penstock.running.history import read_history, standing_of
 from penstock.running.lease import Lease
 from penstock.running.opening import Opening
 from penstock.storage import bundle, keys, records
 from penstock.user_name import user_name
-from penstock.values import PARAMETERS_STEP, run_id, run_id_after
+from penstock.values import PARAMETERS_STEP
 from penstock.which_run import which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from penstock.authoring.flow import FlowSpec
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
     from penstock.host.flow_file import FlowFile
-    from penstock.running.driver import Console, RunResult, Wishes
+    from penstock.running.driver import Console
+    from penstock.running.outcome import RunResult
     from penstock.running.scheduler import At
+    from penstock.running.wishes import Wishes
     from penstock.values import Record
 
 
@@ -74,7 +75,7 @@ class Opened:
                 hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
         recorded, owned = records.list_attempts(datastore, flow, origin)
-        read = list(_read(datastore, flow, origin, recorded))
+        read = list(read_history(datastore, flow, origin, recorded))
         taken, following = plan.taken(graph, standing_of(record for record, _ in read), step)
         self._check_parameters(origin, taken)
         objects = {records.key_of(record): raw for record, raw in read}
@@ -109,6 +110,7 @@ class Opened:
         awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
         from penstock.running.driver import Driver
+        from penstock.running.header import claim_header, make_header
         from penstock.running.placement import check_jobs, check_meeting, step_plans
 
         declaration, datastore = self.declaration, home.datastore
@@ -121,8 +123,11 @@ class Opened:
         check_jobs(home, declaration.graph, steps, user_name(declaration.environ))
         records.open_format(datastore, write=True)
         driver = Driver(home, declaration, steps, wishes, console)
-        header = driver.header(parameters, origin, self._opening.git.result(), awaited or {})
-        run = _new_run(datastore, header)
+        header = make_header(
+            home, declaration, steps, wishes,
+            parameters=parameters, origin=origin, git=self._opening.git.result(), awaited=awaited or {},
+        )  # fmt: skip
+        run = claim_header(datastore, header)
         driver.announce(header)
         found = [] if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
         if wishes.detach:
@@ -141,16 +146,6 @@ def declare(source: FlowFile) -> Opened:
     return Opened(Opening(source))
 
 
-def _new_run(datastore: Datastore, header: dict[str, Any]) -> str:
-    """Put the header under a new id; the exclusive put decides whose id it is."""
-    run = run_id(header["started_s"])
-    while True:
-        header["run"] = run
-        if records.claim(datastore, keys.run_header(header["flow"], run), "run", header)[0]:
-            return run
-        run = run_id_after(run)
-
-
 def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[tuple[Record, bytes]]) -> list[Record]:
     """Claim what the run takes from its origin, byte for byte: every scheduler of the run sees the same."""
     key = keys.taken(flow, run)
@@ -162,29 +157,6 @@ def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[tupl
     except ChunkDamaged:  # by a power cut
         datastore.put(key, raw, replace=True)
         return list(records.decode_bundle(raw, key))
-
-
-def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, str]]:
-    """The success and its key, of each task that has one."""
-    return {
-        task: (one, records.key_of(one))
-        for task, attempts in records.fold(found).items()
-        if (one := records.standing(attempts)) is not None
-    }
-
-
-def records_of(datastore: Datastore, flow: str, run: str) -> list[Record]:
-    """Every record of a run: its own, and those that it took from its origin."""
-    recorded = records.list_records(datastore, flow, run)
-    return [record for record, _ in _read(datastore, flow, run, recorded)]
-
-
-def _read(datastore: Datastore, flow: str, run: str, recorded: Iterable[str]) -> Iterator[tuple[Record, bytes]]:
-    """The records under these keys and those that the run took from its origin, each with its object."""
-    yield from records.read_raw(datastore, recorded)
-    with contextlib.suppress(KeyMissing):
-        key = keys.taken(flow, run)
-        yield from records.decode_bundle_raw(datastore.get(key), key)
 
 
 # --------------------------------------------------------------------------------------- scripts, notebooks

@@ -16,14 +16,15 @@ from collections import deque
 
 from penstock.contracts.executor import Job, JobState, Mount
 from penstock.contracts.logsink import LogStream
-from penstock.contracts.metadata import AttemptRow
 from penstock.contracts.reach import Reach
-from penstock.errors import BackendUnavailable, ChunkDamaged, KeyMissing
+from penstock.errors import ChunkDamaged, KeyMissing
 from penstock.running import plan
+from penstock.running.copies import AttemptCopies
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
 from penstock.running.message import Message
 from penstock.running.plan import Plan, Ready
 from penstock.running.spool import RecordSpool
+from penstock.running.wishes import FAIL_FAST, FINISH
 from penstock.storage import bundle, keys, records
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
@@ -53,15 +54,11 @@ if TYPE_CHECKING:
         def note(self, text: str) -> None: ...
 
 
-CATALOGUE_BATCH = 50  # records a write: fixed by count, not by the clock, so that a run makes the same calls each time
 WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clock and at signals
 REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
 LIST_EVERY_S = 60.0
 SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
 DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
-
-FINISH, FAIL_FAST, CONTINUE = "finish", "fail-fast", "continue"
-ON_FAILURE = (FINISH, FAIL_FAST, CONTINUE)
 
 
 class _Running:
@@ -117,7 +114,8 @@ class Scheduler:
         continues: bool = False,
     ) -> None:
         self.flow, self.run_id, self.graph = graph.name, run, graph
-        self.datastore, self.metadata, self.jobs, self.steps = datastore, metadata, jobs, steps
+        self.datastore, self.jobs, self.steps = datastore, jobs, steps
+        self._copies = AttemptCopies(metadata, console.note)
         self.spool = RecordSpool(datastore)
         self.wake = wake
         self.logging, self.observers = logging, observers
@@ -135,7 +133,6 @@ class Scheduler:
         self._running: dict[str, _Running] = {}
         self._awaited = dict(awaited or {})
         self._listed_at = time.monotonic()
-        self._rows: list[AttemptRow] = []
         self._constants: str | None = None
         self._stopped = False  # nothing new is launched
         self._asked_to_stop = False
@@ -162,7 +159,7 @@ class Scheduler:
                 break
             self._obey()
             self._launch()
-        self._write_rows(everything=True)
+        self._copies.write()
         return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
 
     def names(self, job: str) -> tuple[str, str] | None:
@@ -476,7 +473,7 @@ class Scheduler:
         record = records.decode_record(raw, key)
         self.spool.keep(key, raw)
         del self._running[running.name]
-        self._keep_row(record, raw)
+        self._copies.add(record, raw)
         ready = running.ready
         self.counts[record.outcome] += ready.step != PARAMETERS_STEP
         self.jobs[running.executor].forget(running.name)
@@ -540,24 +537,6 @@ class Scheduler:
             self._stopped = True
             self._forget_ready()
 
-    # -- the catalogue
-
-    def _keep_row(self, record: Record, raw: bytes) -> None:
-        row = AttemptRow(
-            flow=self.flow, run=self.run_id, step=record.step, place=record.place, attempt=record.attempt,
-            outcome=record.outcome, started_s=record.started_s, ended_s=record.ended_s, record=raw,
-        )  # fmt: skip
-        self._rows.append(row)
-        self._write_rows()
-
-    def _write_rows(self, *, everything: bool = False) -> None:
-        if len(self._rows) >= CATALOGUE_BATCH or (everything and self._rows):
-            rows, self._rows = self._rows, []
-            try:
-                self.metadata.write(rows)
-            except BackendUnavailable as error:
-                self.console.note(f"the catalogue is behind ({error}); it is rebuilt from the records when needed")
-
 
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
 
@@ -572,18 +551,3 @@ def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
 def driver_job_name(flow: str, run: str) -> str:
     """Of the job that drives a run which was detached; no step can have it."""
     return job_name(flow, run, "_driver", "", 0)
-
-
-def known_of(found: Sequence[Record]) -> tuple[dict[tuple[str, str], Record], dict[tuple[str, str], plan.Past]]:
-    """What records say before the loop begins: successes by task, and the past of tasks without one."""
-    known: dict[tuple[str, str], Record] = {}
-    past: dict[tuple[str, str], plan.Past] = {}
-    for task, attempts in records.fold(found).items():
-        standing = records.standing(attempts)
-        if standing is not None:
-            known[task] = standing
-            continue
-        past[task] = plan.Past()
-        for record in attempts:
-            past[task].add(record)
-    return known, past
