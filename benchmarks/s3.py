@@ -31,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from plugins.s3_store.tests import servers
-from plugins.s3_store.tests.proxy import Proxy
+from plugins.s3_store.tests.proxy import S3Proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Bench:
             self._read(side, width)
 
     def _read(self, side: str, width: int) -> None:
-        with tempfile.TemporaryDirectory() as name, Proxy(self.server.endpoint) as proxy:
+        with tempfile.TemporaryDirectory() as name, S3Proxy(self.server.endpoint) as proxy:
             url = self._url()
             self._flow(side, Path(name), 0, width, self.server.endpoint, url)
             source = READ.replace("PACKAGE", side)
@@ -224,7 +224,7 @@ class Bench:
             return self._flow(side, Path(name), small, wide, endpoint, self._url())
 
     def _counted(self, side: str, small: int, wide: int) -> int:
-        with Proxy(self.server.endpoint) as proxy:
+        with S3Proxy(self.server.endpoint) as proxy:
             self._run(side, small, wide, proxy.endpoint)
             return proxy.count
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from penstock_s3_store.answers import ACTIONS
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
 from plugins.aws_batch.tests.endpoint.jobs import ACCOUNT, ENDED, REGION
 from plugins.s3_store.tests import servers
-from plugins.s3_store.tests.proxy import Proxy
+from plugins.s3_store.tests.proxy import S3Proxy
+from tests.services.waiting import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,9 +173,9 @@ def test_what_is_granted_is_what_is_called(
     tmp_path: Path, endpoint: Endpoint, s3: servers.S3Server, image: str
 ) -> None:
     """A run that a job drives, one from here whose job dies without a word of ours, and a doctor's visit."""
-    with Proxy(s3.endpoint) as proxy:
+    with S3Proxy(s3.endpoint) as proxy:
         _use(tmp_path, endpoint, image, f"--datastore=s3://{s3.bucket()}/flows", f"--s3-endpoint={proxy.endpoint}")
-        asked, paths = set(proxy.seen), proxy.paths
+        asked, paths = set(proxy.seen), [one.path for one in proxy.asked]
     assert {action for _, action in endpoint.gate.calls} == actions(policies()["LauncherPolicy"])
     called = {ACTIONS[method] for method in asked}
     called |= {"s3:DeleteObject" for path in paths if "?delete" in path}
@@ -201,9 +201,7 @@ def _use(tmp_path: Path, endpoint: Endpoint, image: str, *store: str) -> None:
 
     flow("run", "granted.py", "--run-id-file=id", "--detach")
     (driver,) = [one for one in endpoint.batch.jobs.values() if "driver" in one.name]
-    last = time.monotonic() + 120.0
-    while driver.status not in ENDED and time.monotonic() < last:
-        time.sleep(0.05)
+    until(lambda: driver.status in ENDED)
     assert driver.status == "SUCCEEDED", endpoint.batch.events(driver.attempts[-1].stream)
     run = f"GrantedFlow/{(tmp_path / 'id').read_text()}"
     assert json.loads(flow("show", f"{run}/end", "--json"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import boto3
@@ -10,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+from tests.services.waiting import until
 
 LIMIT_S = 60.0
 
@@ -38,12 +38,8 @@ class Client:
 
     def wait(self, job_id: str, *states: str) -> dict[str, Any]:
         """Until it is in one of the states, by default ended."""
-        until = time.monotonic() + LIMIT_S
-        while time.monotonic() < until:
-            (job,) = self.describe(job_id)
-            if job["status"] in (states or ("SUCCEEDED", "FAILED")):
-                return job
-        raise AssertionError(f"{job_id} is {job['status']}")
+        wanted = states or ("SUCCEEDED", "FAILED")
+        return until(lambda: next((job for job in self.describe(job_id) if job["status"] in wanted), None))
 
 
 @pytest.fixture
@@ -93,9 +89,7 @@ def test_sigkill_follows_for_a_job_that_does_not_heed(client: Client) -> None:
     source = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True)\nwhile 1: time.sleep(9)"
     job_id = client.submit(source)
     stream = client.wait(job_id, "RUNNING")["container"]["logStreamName"]
-    until = time.monotonic() + LIMIT_S
-    while not _lines(client, stream) and time.monotonic() < until:
-        pass
+    until(lambda: _lines(client, stream))
     client.batch.terminate_job(jobId=job_id, reason="enough")
     job = client.wait(job_id)
     assert (job["statusReason"], job["container"]["exitCode"]) == ("enough", 137)
@@ -180,9 +174,7 @@ def test_switches(client: Client, switches: Switches) -> None:
     job_id = client.submit()
     assert [client.describe(job_id), client.describe(job_id)] == [[], []]
     client.wait(job_id, "RUNNABLE")
-    until = time.monotonic() + LIMIT_S
-    while client.describe(job_id)[0].get("statusReason") != "because" and time.monotonic() < until:
-        pass
+    until(lambda: client.describe(job_id)[0].get("statusReason") == "because")
     client.batch.cancel_job(jobId=job_id, reason="enough")
     assert client.wait(job_id)["statusReason"] == "enough"
     switches.calls_a_second["DescribeJobs"] = 0

@@ -7,9 +7,8 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,12 @@ import pytest
 from penstock.testing import HttpStoreServer
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
 from plugins.aws_batch.tests.endpoint.jobs import ENDED, RUNNING, Job
-from plugins.aws_batch.tests.proxy import BUSY, LOST, RESET, TORN, TWICE, Fault, Proxy
+from plugins.aws_batch.tests.proxy import BUSY, BatchProxy
+from tests.services.proxy import CUT, LOST, RESET, TWICE, Asked
+from tests.services.waiting import until
 
 LIMIT_S = 120.0
+Fault = Callable[[Asked], str]
 FLOW = """
 import time
 from penstock import FlowSpec, current, retry, step
@@ -108,16 +110,6 @@ class World:
         return [job for job in self.jobs() if job.status not in ENDED]
 
 
-def until(found: Any) -> Any:
-    last = time.monotonic() + LIMIT_S
-    while time.monotonic() < last:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError("it never came to be")
-
-
 @pytest.fixture
 def world(tmp_path: Path, endpoint: Endpoint, image: str) -> Iterator[World]:
     with HttpStoreServer() as store:
@@ -131,25 +123,25 @@ def switches() -> Switches:
 
 def some(action: str, kind: str, numbers: range) -> Fault:
     """A fault for some requests of one action."""
-    return lambda asked, number: kind if asked == action and number in numbers else None
+    return lambda asked: kind if asked.kind == action and asked.before in numbers else ""
 
 
 FAULTS: dict[str, Fault] = {
     "answers of SubmitJob are lost": some("submitjob", LOST, range(0, 100, 2)),
     "SubmitJob never arrives": some("submitjob", RESET, range(0, 100, 2)),
     "SubmitJob arrives twice": some("submitjob", TWICE, range(100)),
-    "the service is busy": lambda _, number: BUSY if number % 3 == 1 else None,
-    "answers break off": lambda asked, number: TORN if asked != "submitjob" and number % 3 == 1 else None,
-    "the service is down": lambda asked, number: RESET if asked == "describejobs" and 3 < number < 15 else None,
+    "the service is busy": lambda asked: BUSY if asked.before % 3 == 1 else "",
+    "answers break off": lambda asked: CUT if asked.kind != "submitjob" and asked.before % 3 == 1 else "",
+    "the service is down": some("describejobs", RESET, range(4, 15)),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_answers(world: World, endpoint: Endpoint, name: str) -> None:
-    with Proxy(endpoint.url, FAULTS[name]) as proxy:
+    with BatchProxy(endpoint.url, FAULTS[name]) as proxy:
         world.variables = proxy.environment(endpoint.environment())
         said = world.finish(world.run())
-        assert proxy.done.total() > 2
+        assert proxy.faults.total() > 2
         assert world.artifacts()["squares"] == [1, 4, 9]
         assert "Traceback" not in said
     names = Counter(job.name for job in world.jobs())
@@ -159,7 +151,7 @@ def test_answers(world: World, endpoint: Endpoint, name: str) -> None:
 def test_a_lost_answer_and_a_listing_that_lags(world: World, endpoint: Endpoint, switches: Switches) -> None:
     """Then a job may be there twice: one of the copies claims the attempt, the other ends."""
     switches.unseen = 4
-    with Proxy(endpoint.url, some("submitjob", LOST, range(1))) as proxy:
+    with BatchProxy(endpoint.url, some("submitjob", LOST, range(1))) as proxy:
         world.variables = proxy.environment(endpoint.environment())
         world.finish(world.run())
         assert world.artifacts()["squares"] == [1, 4, 9]

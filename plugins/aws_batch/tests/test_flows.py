@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from penstock.testing import FlowSuite
@@ -11,10 +9,11 @@ from penstock.testing.flow_suite import NESTED
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
 from plugins.aws_batch.tests.endpoint.jobs import ENDED
 from plugins.s3_store.tests import servers
+from tests.services.waiting import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 ROLE = "arn:aws:iam::123456789012:role/penstock-job"
@@ -73,13 +72,6 @@ class TestOnBatchAndS3(FlowSuite):
         assert jobs["work"].request["tags"]["team"] == "petß"
         assert "team" not in jobs["end"].request["tags"]
         assert jobs["end"].request["tags"]["penstock:run"] == run.partition("/")[2]
-
-
-def until(true: Callable[[], bool]) -> None:
-    last = time.monotonic() + 120.0
-    while not true():
-        assert time.monotonic() < last
-        time.sleep(0.05)
 
 
 SLEEP = """def start(self):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import docker
 
 from penstock_docker.container import LABEL
 from tests.bad_input.shell import Answer, Shell
-
-WAIT_S = 90.0
 
 HOLD = """
 import os, time
@@ -77,11 +73,3 @@ class DockerShell(Shell):
         for word in words:
             assert word in answer.err + answer.out, answer
         assert "a fault of penstock" not in answer.err, answer
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for something that must become so."""
-    end = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -16,8 +16,8 @@ from penstock.testing import ExecutorSuite
 from penstock.testing.executor_suite import Bench
 from penstock_docker.container import LABEL
 from penstock_docker.executor import DockerExecutor
-from plugins.docker.tests.flow_shell import until
 from tests.engine import engines, images, pythons
+from tests.services.waiting import until
 
 
 class OnAnEngine(ExecutorSuite):

@@ -12,8 +12,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from plugins.docker.tests.flow_shell import DockerShell, until
+from plugins.docker.tests.flow_shell import DockerShell
 from tests.engine import engines, images, pythons
+from tests.services.waiting import until
 
 ONE_STEP = """
 from penstock import FlowSpec, resources, retry, step

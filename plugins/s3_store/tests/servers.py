@@ -7,23 +7,22 @@ conditional writes.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import boto3
 
-PATIENCE_S = 60.0
+from tests.services.ports import Ports
+from tests.services.waiting import until
+
 REGION = "us-east-1"
 READER = "AKIAREADREADREADREAD"  # key and secret of somebody who may read in SeaweedFS, and no more
 
@@ -31,8 +30,11 @@ READER = "AKIAREADREADREADREAD"  # key and secret of somebody who may read in Se
 class S3Server:
     """A server that runs. key, secret: of a user who may do everything; makes buckets for whoever asks."""
 
-    def __init__(self, name: str, endpoint: str, key: str, secret: str, process: subprocess.Popen[bytes]) -> None:
-        self.name, self.endpoint, self.key, self.secret, self.process = name, endpoint, key, secret, process
+    def __init__(
+        self, name: str, port: int, key: str, secret: str, process: subprocess.Popen[bytes], ports: Ports
+    ) -> None:
+        self.name, self.key, self.secret, self.process, self._ports = name, key, secret, process, ports
+        self.endpoint = f"http://127.0.0.1:{port}"
 
     @property
     def variables(self) -> dict[str, str]:
@@ -60,11 +62,13 @@ class S3Server:
         """By force: SeaweedFS takes more than 40 s to end by itself."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._ports.close()
 
 
 def ministack(folder: Path) -> S3Server:
     """With a user whose signatures are checked."""
-    port = _free_port()
+    ports = Ports()
+    port = ports.take()
     root = {"AWS_ACCESS_KEY_ID": "AKIAROOTROOTROOTROOT", "AWS_SECRET_ACCESS_KEY": "root"}
     settings = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), **root}
     process = _start(["ministack"], folder, settings)
@@ -78,34 +82,33 @@ def ministack(folder: Path) -> S3Server:
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.put_user_policy(UserName="penstock", PolicyName="all", PolicyDocument=json.dumps(everything))
     made = iam.create_access_key(UserName="penstock")["AccessKey"]
-    return S3Server("ministack", endpoint, made["AccessKeyId"], made["SecretAccessKey"], process)
+    return S3Server("ministack", port, made["AccessKeyId"], made["SecretAccessKey"], process, ports)
 
 
 def seaweedfs(folder: Path) -> S3Server:
     """Volumes are small, and enough for many buckets: each takes 7."""
-    port, key, secret = _free_port(), "AKIAWEEDWEEDWEEDWEED", secrets.token_hex(16)
+    ports = Ports()
+    port, key, secret = ports.take(), "AKIAWEEDWEEDWEEDWEED", secrets.token_hex(16)
     who = {"name": "t", "credentials": [{"accessKey": key, "secretKey": secret}],
            "actions": ["Admin", "Read", "Write", "List", "Tagging"]}  # fmt: skip
     key_of_reader = {"accessKey": READER, "secretKey": READER}
     reader = {"name": "reader", "credentials": [key_of_reader], "actions": ["Read", "List"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who, reader]}))
-    ports = [f"-{part}={number}" for part, number in zip(_WEED_PORTS, _free_ports(len(_WEED_PORTS)), strict=True)]
     command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3", f"-s3.port={port}",
                f"-s3.config={folder / 's3.json'}", "-volume.max=400", "-master.volumeSizeLimitMB=64",
-               "-master.telemetry=false", *ports]  # fmt: skip
-    process = _start(command, folder, {})
-    endpoint = f"http://127.0.0.1:{port}"
-    _until_answers(endpoint, process)
-    server = S3Server("seaweedfs", endpoint, key, secret, process)
-    until = time.monotonic() + PATIENCE_S
-    while True:  # it answers before it can write
-        try:
-            bucket = server.bucket()
-            server.boto3().put_object(Bucket=bucket, Key="x", Body=b"x")
-            return server
-        except Exception:  # noqa: BLE001  whatever it says while it wakes up
-            assert time.monotonic() < until, "SeaweedFS does not take a write"
-            time.sleep(0.1)
+               "-master.telemetry=false", *(f"-{part}={ports.take()}" for part in _WEED_PORTS)]  # fmt: skip
+    server = S3Server("seaweedfs", port, key, secret, _start(command, folder, {}), ports)
+    _until_answers(server.endpoint, server.process)
+    until(lambda: _takes_a_write(server), "SeaweedFS does not take a write")  # it answers before
+    return server
+
+
+def _takes_a_write(server: S3Server) -> bool:
+    try:
+        server.boto3().put_object(Bucket=server.bucket(), Key="x", Body=b"x")
+    except Exception:  # noqa: BLE001  whatever it says while it wakes up
+        return False
+    return True
 
 
 _WEED_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
@@ -114,13 +117,14 @@ _WEED_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.gr
 
 def rclone(folder: Path) -> S3Server:
     """Puts are never exclusive."""
-    port, key, secret = _free_port(), "AKIARCLONERCLONERCLO", secrets.token_hex(16)
+    ports = Ports()
+    port, key, secret = ports.take(), "AKIARCLONERCLONERCLO", secrets.token_hex(16)
     (folder / "data").mkdir()
     process = _start(["rclone", "serve", "s3", f"--addr=127.0.0.1:{port}", f"--auth-key={key},{secret}",
                       "--vfs-cache-mode=off", str(folder / "data")], folder, {})  # fmt: skip
-    endpoint = f"http://127.0.0.1:{port}"
-    _until_answers(endpoint, process)
-    return S3Server("rclone", endpoint, key, secret, process)
+    server = S3Server("rclone", port, key, secret, process, ports)
+    _until_answers(server.endpoint, process)
+    return server
 
 
 def _start(command: list[str], folder: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -135,26 +139,16 @@ def _start(command: list[str], folder: Path, settings: dict[str, str]) -> subpro
 
 
 def _until_answers(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
+    def answers() -> bool:
         try:
             urllib.request.urlopen(url, timeout=5).close()
-            return
         except urllib.error.HTTPError as error:
             error.close()
-            return
         except OSError:
             assert process.poll() is None, f"the server ended with {process.returncode}"
-            assert time.monotonic() < until, f"{url} does not answer"
-            time.sleep(0.05)
+            return False
+        return True
+
+    until(answers, f"{url} does not answer")
 
 
-def _free_port() -> int:
-    return _free_ports(1)[0]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ones: all are held until the last is found."""
-    with contextlib.ExitStack() as held:
-        found = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in found]

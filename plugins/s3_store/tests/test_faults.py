@@ -19,34 +19,35 @@ from penstock.testing.flow_suite import FLOWS, NESTED
 from penstock_s3_store import client, connections, s3_datastore
 from penstock_s3_store.s3_datastore import S3Datastore
 from plugins.s3_store.tests.conftest import come_in
-from plugins.s3_store.tests.proxy import FAULTS, Proxy
+from plugins.s3_store.tests.proxy import EXPIRED, FAULTS, LATE_ERROR, RIGHT_TIME, SLOW_DOWN, S3Proxy
 from plugins.s3_store.tests.servers import REGION, S3Server
+from tests.services.proxy import CUT, LOST, OTHER_BYTES, RESET, Asked
 
 DATA = random.Random(7).randbytes(300_000)
 
 
 @pytest.fixture
-def proxy(ministack: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def proxy(ministack: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
     come_in(monkeypatch, ministack)
     monkeypatch.setattr(client, "_FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(connections, "WINDOW_S", 0.3)
-    with Proxy(ministack.endpoint) as proxy:
+    with S3Proxy(ministack.endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def store(proxy: Proxy, ministack: S3Server) -> Iterator[S3Datastore]:
+def store(proxy: S3Proxy, ministack: S3Server) -> Iterator[S3Datastore]:
     store = S3Datastore(url=f"s3://{ministack.bucket()}/x", endpoint=proxy.endpoint, exclusive=True)
     yield store
     store.close()
 
 
-def _times(count: int, fault: str, method: str = "") -> Callable[[str, str, int], str]:
+def _times(count: int, fault: str, method: str = "") -> Callable[[Asked], str]:
     """A fault for the first `count` requests, of one method or all."""
     left = [count]
 
-    def choose(asked: str, _path: str, _number: int) -> str:
-        if method in ("", asked) and left[0]:
+    def choose(asked: Asked) -> str:
+        if method in ("", asked.method) and left[0]:
             left[0] -= 1
             return fault
         return ""
@@ -54,8 +55,8 @@ def _times(count: int, fault: str, method: str = "") -> Callable[[str, str, int]
     return choose
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "expired"])
-def test_each_call_outlasts_a_fault(proxy: Proxy, store: S3Datastore, fault: str) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_call_outlasts_a_fault(proxy: S3Proxy, store: S3Datastore, fault: str) -> None:
     """Each call meets it twice."""
 
     def meets(call: Callable[[], object]) -> object:
@@ -65,7 +66,7 @@ def test_each_call_outlasts_a_fault(proxy: Proxy, store: S3Datastore, fault: str
     assert meets(lambda: store.put("a/b", DATA)) is True
     assert meets(lambda: store.put("a/b", b"other")) is False
     assert meets(lambda: store.put("a/c", b"replaced", replace=True)) is True
-    if fault == "other-bytes":  # no sum covers a range, and XML is no longer XML
+    if fault == OTHER_BYTES:  # no sum covers a range, and XML is no longer XML
         with pytest.raises(BackendUnavailable, match="other bytes than were stored"):
             meets(lambda: store.get("a/b"))
         return
@@ -83,8 +84,8 @@ def test_each_call_outlasts_a_fault(proxy: Proxy, store: S3Datastore, fault: str
     assert proxy.faults[fault] >= 12
 
 
-@pytest.mark.parametrize("fault", ["lost", "late-error"])
-def test_a_writer_whose_answer_was_lost_knows_its_own_work(proxy: Proxy, store: S3Datastore, fault: str) -> None:
+@pytest.mark.parametrize("fault", [LOST, LATE_ERROR])
+def test_a_writer_whose_answer_was_lost_knows_its_own_work(proxy: S3Proxy, store: S3Datastore, fault: str) -> None:
     for size in (10, 5_000_000):
         key = f"own/{size}"
         proxy.choose = _times(1, fault, "PUT")
@@ -94,9 +95,9 @@ def test_a_writer_whose_answer_was_lost_knows_its_own_work(proxy: Proxy, store: 
         assert store.get(key) == b"m" * size
 
 
-@pytest.mark.parametrize("fault", ["slow-down", "reset", "lost", "late-error"])
+@pytest.mark.parametrize("fault", [SLOW_DOWN, RESET, LOST, LATE_ERROR])
 def test_an_object_in_parts_outlasts_faults(
-    proxy: Proxy, store: S3Datastore, fault: str, monkeypatch: pytest.MonkeyPatch
+    proxy: S3Proxy, store: S3Datastore, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3_datastore, "MULTIPART_BYTES", 1 << 20)
     monkeypatch.setattr(s3_datastore, "RANGED_BYTES", 1 << 20)
@@ -114,21 +115,21 @@ def test_an_object_in_parts_outlasts_faults(
     assert store.get("parts/PUT", 1) == data
 
 
-def test_old_credentials_are_replaced_once_and_then_told(proxy: Proxy, store: S3Datastore) -> None:
-    proxy.choose = _times(1, "expired")
+def test_old_credentials_are_replaced_once_and_then_told(proxy: S3Proxy, store: S3Datastore) -> None:
+    proxy.choose = _times(1, EXPIRED)
     assert store.put("a", b"x") is True
-    proxy.choose = _times(100, "expired")
+    proxy.choose = _times(100, EXPIRED)
     with pytest.raises(BackendMisconfigured, match="credentials have expired"):
         store.get("a")
-    assert proxy.faults["expired"] < 8
+    assert proxy.faults[EXPIRED] < 8
 
 
-def test_a_storm_that_does_not_end_is_one_error(proxy: Proxy, store: S3Datastore) -> None:
-    proxy.choose = _times(1000, "slow-down")
+def test_a_storm_that_does_not_end_is_one_error(proxy: S3Proxy, store: S3Datastore) -> None:
+    proxy.choose = _times(1000, SLOW_DOWN)
     with pytest.raises(BackendUnavailable, match="SlowDown"):
         store.get("a")
     assert proxy.count == client.TRIES
-    proxy.choose = _times(1000, "reset")
+    proxy.choose = _times(1000, RESET)
     with pytest.raises(BackendUnavailable, match=r"does not answer: .* \(9 tries\)"):
         store.get("a")
 
@@ -149,14 +150,14 @@ def test_a_run_on_a_bad_network_ends_like_any_other(
 ) -> None:
     come_in(monkeypatch, ministack)
     chance = random.Random(3)
-    always = "right-time" if options else ""  # the clocks of isolated jobs are off by an hour
+    always = RIGHT_TIME if options else ""  # the clocks of isolated jobs are off by an hour
 
-    def choose(*_: object) -> str:
-        return chance.choice(("slow-down", "reset", "lost", "late-error", "cut")) if chance.random() < 0.08 else always
+    def choose(_: Asked) -> str:
+        return chance.choice((SLOW_DOWN, RESET, LOST, LATE_ERROR, CUT)) if chance.random() < 0.08 else always
 
     url = f"s3://{ministack.bucket()}/{secrets.token_hex(4)}"
     shutil.copy(FLOWS / "nested.py", tmp_path)
-    with Proxy(ministack.endpoint, choose) as proxy:
+    with S3Proxy(ministack.endpoint, choose) as proxy:
         done = subprocess.run(
             [sys.executable, "-m", "penstock", "run", "nested.py", f"--datastore={url}",
              f"--s3-endpoint={proxy.endpoint}", *options],

@@ -6,17 +6,17 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from penstock.client import Client
-from penstock.testing.flow_suite import LIMIT_S, FlowSuite
+from penstock.testing.flow_suite import FlowSuite
 from penstock_s3_store.s3_datastore import S3Datastore
 from plugins.s3_store.tests.conftest import come_in
-from plugins.s3_store.tests.proxy import Proxy
+from plugins.s3_store.tests.proxy import S3Proxy
 from plugins.s3_store.tests.servers import S3Server
+from tests.services.waiting import until
 
 WIDE = Path(__file__).parents[3] / "examples" / "wide_flow.py"
 
@@ -78,10 +78,7 @@ class TestTasksHere(_OnS3):
         (folder / "slow.py").write_text(SLOW)
         running = [sys.executable, "-m", "penstock", "run", "slow.py", "--run-id-file=id", *self.options]
         with subprocess.Popen(running, env=self.environment(), stdin=subprocess.DEVNULL) as run:
-            until = time.monotonic() + LIMIT_S
-            while not (folder / "at work").exists():
-                assert run.poll() is None and time.monotonic() < until
-                time.sleep(0.01)
+            until(lambda: (folder / "at work").exists() or run.poll() is not None)
             task = f"SlowFlow/{(folder / 'id').read_text()}/start"
             following = [sys.executable, "-m", "penstock", "logs", "--follow", "--stdout", task, *self.options]
             elsewhere = tmp_path / "elsewhere"
@@ -96,7 +93,7 @@ class TestTasksHere(_OnS3):
     def test_a_run_is_read_in_few_requests(self, folder: Path) -> None:
         """While it goes on, and once it has ended; a second client of another store beside it."""
         shutil.copy(WIDE, folder)
-        with Proxy(self.server.endpoint) as proxy:
+        with S3Proxy(self.server.endpoint) as proxy:
             options = (f"--datastore={self.url}", f"--s3-endpoint={proxy.endpoint}", "--s3-exclusive")
             self.options = options
             self.flow("run", "wide_flow.py", "--width=2")
