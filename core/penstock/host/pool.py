@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from penstock.contracts.executor import Job
     from penstock.host.declare import Declaration
-    from penstock.running.jobs import Wake
+    from penstock.running.wake import Wake
 
 
 class HostPool(Hosts):

@@ -11,9 +11,9 @@ from penstock.running import lease, plan
 from penstock.running.header import read_header
 from penstock.running.history import known_of, records_of, standing_of
 from penstock.running.lease import Lease
+from penstock.running.orders import driver_job_name, job_name
 from penstock.running.outcome import end_run
 from penstock.running.placement import step_plans
-from penstock.running.scheduler import driver_job_name, job_name
 from penstock.storage import keys, records
 from penstock.user_name import user_name
 from penstock.values import CANCELLED

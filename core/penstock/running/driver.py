@@ -14,9 +14,10 @@ from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
 from penstock.running import lease
 from penstock.running.copies import enter_run
-from penstock.running.jobs import Bell, JobsElsewhere, JobsHere, Wake
+from penstock.running.jobs import Bell, JobsElsewhere, JobsHere
 from penstock.running.outcome import RunResult, end_run
 from penstock.running.scheduler import Scheduler
+from penstock.running.wake import Wake
 from penstock.storage import archive, tags
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 

@@ -10,8 +10,8 @@ from penstock.contracts.executor import Job, RunInfo
 from penstock.errors import PenstockError, SettingsError
 from penstock.plugin import KINDS
 from penstock.registry import READY
+from penstock.running.orders import driver_job_name
 from penstock.running.outcome import RunResult, end_run
-from penstock.running.scheduler import driver_job_name
 from penstock.storage import archive, records
 from penstock.values import FAILED, Resources
 

@@ -8,9 +8,7 @@ queue.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import select
 import threading
 import time
 from collections import deque
@@ -352,40 +350,3 @@ class JobsElsewhere:
             self._events.put(event)
         if found:
             self._wake()
-
-
-class Wake:
-    """Ends a wait of the loop from another thread or a signal handler: a pipe with at most one byte in it."""
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        self._closed = False
-
-    def fileno(self) -> int:
-        """Readable once somebody has called."""
-        return self._read
-
-    def call(self) -> None:
-        """End the present wait, or the next one."""
-        if not self._closed:
-            with contextlib.suppress(BlockingIOError):
-                os.write(self._write, b".")
-
-    def clear(self) -> None:
-        """Forget all calls so far."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._read, 4096):
-                pass
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait for a call."""
-        if select.select([self._read], [], [], timeout_s)[0]:
-            self.clear()
-
-    def close(self) -> None:
-        """Free the descriptors. A thread that calls later has no effect."""
-        self._closed = True
-        os.close(self._read)
-        os.close(self._write)

@@ -5,27 +5,22 @@ It decides nothing by itself: `plan.py` says what is ready and what an attempt's
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import itertools
-import json
 import os
-import re
 import time
-from collections import deque
 
-from penstock.contracts.executor import Job, JobState, Mount
+from penstock.contracts.executor import JobState
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.reach import Reach
-from penstock.errors import ChunkDamaged, KeyMissing
+from penstock.errors import KeyMissing
 from penstock.running import plan
+from penstock.running.backlog import Backlog
 from penstock.running.copies import AttemptCopies
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
-from penstock.running.message import Message
-from penstock.running.plan import Plan, Ready
+from penstock.running.orders import Orders, job_name
+from penstock.running.plan import Plan
 from penstock.running.spool import RecordSpool
 from penstock.running.wishes import FAIL_FAST, FINISH
-from penstock.storage import bundle, keys, records
+from penstock.storage import keys, records
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Pathspec, Record
 
 TYPE_CHECKING = False
@@ -35,13 +30,15 @@ if TYPE_CHECKING:
 
     from penstock.authoring.graph import Graph
     from penstock.contracts.datastore import Datastore
-    from penstock.contracts.executor import Executor, JobStatus
+    from penstock.contracts.executor import JobStatus
     from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
     from penstock.observers import Observers
-    from penstock.running.jobs import JobEvent, Jobs, Wake
+    from penstock.running.jobs import JobEvent, Jobs
     from penstock.running.lease import Lease
     from penstock.running.placement import StepPlan
+    from penstock.running.plan import Ready
+    from penstock.running.wake import Wake
 
     At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
 
@@ -117,19 +114,18 @@ class Scheduler:
         self.datastore, self.jobs, self.steps = datastore, jobs, steps
         self._copies = AttemptCopies(metadata, console.note)
         self.spool = RecordSpool(datastore)
+        self._orders = Orders(
+            graph=graph, run=run, datastore=datastore, spool=self.spool, given=given or {}, command=command
+        )
         self.wake = wake
         self.logging, self.observers = logging, observers
         self.lease, self.console, self.max_workers, self.on_failure = lease, console, max_workers, on_failure
-        self.given = dict(given or {})
         self._known = dict(known or {})
         self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
         self._on_launched, self._on_parameters = on_launched, on_parameters
-        self._command, self._continues = command, continues
+        self._continues = continues
         self._plan = Plan(graph)
-        self._ready: deque[Ready] = deque()
-        self._wide: deque[Iterator[Ready]] = deque()  # of each foreach the tasks that nobody has asked for yet
-        self._later: list[tuple[float, int, Ready]] = []
-        self._order = itertools.count()
+        self._backlog = Backlog()
         self._running: dict[str, _Running] = {}
         self._awaited = dict(awaited or {})
         self._listed_at = time.monotonic()
@@ -147,11 +143,11 @@ class Scheduler:
 
     def loop(self) -> str:
         """Run to the end; returns the outcome. `stop` may be called from a signal handler in between."""
-        self._take(self._plan.begin())
+        self._backlog.add(self._unknown(self._plan.begin()))
         self._launch()
         self._on_launched()
         while True:
-            if not self._running and not (self._later and not self._stopped):
+            if not self._running and (self._stopped or self._backlog.moment_s is None):
                 break
             self._wait()
             if not self.lease.beat():
@@ -184,16 +180,11 @@ class Scheduler:
 
     def _stop_all(self) -> None:
         self._stopped = self._stopping = True
-        self._forget_ready()
+        self._backlog.clear()
         for executor, names in self._names_by_executor().items():
             self.jobs[executor].cancel(names)
         for running in [one for one in self._running.values() if one.awaited]:
             del self._running[running.name]  # another run's job: not ours to end
-
-    def _forget_ready(self) -> None:
-        self._ready.clear()
-        self._wide.clear()
-        self._later.clear()
 
     def _names_by_executor(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -211,8 +202,8 @@ class Scheduler:
 
     # -- ready tasks
 
-    def _take(self, found: Iterable[Ready]) -> None:
-        """Queue what became ready; what has a record already is added to the plan at once, without a job."""
+    def _unknown(self, found: Iterable[Ready]) -> Iterator[Ready]:
+        """What became ready; in place of what has a record already, which needs no job, comes what that made ready."""
         stack = [iter(found)]
         while stack:
             ready = next(stack[-1], None)
@@ -221,7 +212,7 @@ class Scheduler:
                 continue
             record = self._known.pop(ready.task, None) if self._known else None
             if record is None:
-                self._ready.append(ready)
+                yield ready
                 continue
             self.reused += ready.step != PARAMETERS_STEP
             stack.append(self._succeed(ready, record, records.key_of(record)))
@@ -235,18 +226,11 @@ class Scheduler:
     # -- launching
 
     def _launch(self) -> None:
-        now = time.monotonic()
-        while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
-        while len(self._running) < self.max_workers and not self._stopped and (self._ready or self._wide):
-            if not self._ready:
-                ready = next(self._wide[0], None)
-                if ready is None:
-                    self._wide.popleft()
-                else:
-                    self._take([ready])
-                continue
-            self._start(self._ready.popleft())
+        while len(self._running) < self.max_workers and not self._stopped:
+            ready = self._backlog.next(time.monotonic())
+            if ready is None:
+                break
+            self._start(ready)
 
     def _start(self, ready: Ready) -> None:
         step = self.steps[ready.step]
@@ -265,7 +249,8 @@ class Scheduler:
             # Its number can't stand for other output.
             self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)
             return
-        jobs.start(self._job(running, step, jobs.executor), adopt=self._continues and not jobs.executor.starts_once)
+        job = self._orders.job(ready, attempt, step, jobs.executor, self._constants)
+        jobs.start(job, adopt=self._continues and not jobs.executor.starts_once)
         pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
         self.observers.attempt_started(pathspec, step.executor)
         if ready.step != PARAMETERS_STEP:
@@ -277,64 +262,12 @@ class Scheduler:
             next(self.logging.read(LogStream(*self._at(running), source)), b"") for source in ("stdout", "stderr")
         )
 
-    def _job(self, running: _Running, step: StepPlan, executor: Executor) -> Job:
-        ready = running.ready
-        message = Message(
-            step=ready.step,
-            place=ready.place,
-            attempt=running.attempt.number,
-            token=records.new_token(),
-            constants=self._constants,
-            last=running.attempt.last,
-            handler=running.attempt.handler,
-            timeout_s=step.timeout_s,
-            split=ready.split,
-            given=self.given if ready.step == PARAMETERS_STEP else None,
-        )
-        if ready.step in self.graph.steps and self.graph.steps[ready.step].is_join:
-            message.inputs = self._write_inputs(ready) if ready.parents else None
-        else:
-            message.parents = ready.parents
-        text = json.dumps(message.data(), separators=(",", ":"))
-        command = self._command(text) if self._command is not None and not executor.uses_hosts else ()
-        return Job(
-            name=running.name,
-            message=text,
-            command=command,
-            host_command=self._command("") if command and self._command is not None else (),
-            environment=step.environment,
-            secrets=self.datastore.secrets() if command and not executor.own_identity else {},
-            resources=step.resources,
-            timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
-            options=step.options,
-            mounts=tuple(Mount(path=path) for path in self.datastore.host_paths) if command else (),
-            pathspec=str(Pathspec(*self._at(running))),
-        )
-
-    def _write_inputs(self, ready: Ready) -> str:
-        """The parents' records in one object, so that a join lists nothing and reads one key."""
-        key = keys.inputs(self.flow, self.run_id, ready.step, ready.place)
-
-        def pieces() -> Iterator[bytes]:  # a wide join as a whole would be the moment of the largest memory
-            return bundle.pieces(self._objects(ready.parents))
-
-        if not self.datastore.put_pieces(key, pieces):
-            self.datastore.put_content(key, b"".join(pieces()))  # it stands there, unless a power cut has left it torn
-        return key
-
-    def _objects(self, parents: Sequence[str]) -> Iterator[bytes]:
-        """Records as they stand."""
-        for parent, raw in self.spool.get_many(parents):
-            if raw is None:
-                raise ChunkDamaged(f"the record {parent} is missing")
-            yield raw
-
     # -- waiting and settling
 
     def _wait(self) -> None:
         timeout_s = WAIT_S
-        if self._later:
-            timeout_s = min(timeout_s, max(0.0, self._later[0][0] - time.monotonic()))
+        if self._backlog.moment_s is not None:
+            timeout_s = min(timeout_s, max(0.0, self._backlog.moment_s - time.monotonic()))
         names = self._names_by_executor()
         here = [jobs for name, jobs in self.jobs.items() if name in names and jobs.executor.uses_hosts]
         if not here:
@@ -432,7 +365,7 @@ class Scheduler:
             self._settle(running, records.encode_record(records.claim_record(self.datastore, record)[1]))
         else:
             del self._running[running.name]
-            self._ready.append(running.ready)
+            self._backlog.add([running.ready])
 
     def _at(self, running: _Running) -> At:
         return self.flow, self.run_id, running.ready.step, running.ready.place, running.attempt.number
@@ -485,11 +418,11 @@ class Scheduler:
             if ready.step != PARAMETERS_STEP:
                 self.console.task_ended(record, False)
             if not self._stopped or ready.step == PARAMETERS_STEP:
-                following = self._succeed(ready, record, records.key_of(record))
+                following = self._unknown(self._succeed(ready, record, records.key_of(record)))
                 if (record.transition or {}).get("kind") in ("foreach", "parallel"):
-                    self._wide.append(following)
+                    self._backlog.add_wide(following)
                 else:
-                    self._take(following)
+                    self._backlog.add(following)
             elif (record.transition or {}).get("kind") == "end":
                 self._plan.finished = True
             return
@@ -523,9 +456,9 @@ class Scheduler:
             elsewhere = self.jobs[step.executor].executor.jobs_at is Reach.ANYWHERE
             delay_s = DEFAULT_DELAY_ELSEWHERE_S if elsewhere else 0.0
         if record.outcome != FAILED or again.handler is not None or delay_s <= 0:
-            self._ready.append(ready)
+            self._backlog.add([ready])
         else:
-            heapq.heappush(self._later, (time.monotonic() + delay_s, next(self._order), ready))
+            self._backlog.add_later(ready, time.monotonic() + delay_s)
 
     def _fail(self, ready: Ready, reason: str) -> None:
         self.failed.append(Pathspec(self.flow, self.run_id, ready.step, ready.place))
@@ -535,19 +468,4 @@ class Scheduler:
             self._stop_all()
         elif self.on_failure == FINISH:
             self._stopped = True
-            self._forget_ready()
-
-
-_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
-
-
-def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
-    """The same for the same attempt: `[a-z0-9-]`, at most 63 characters, ending in a hash of the full pathspec."""
-    full = f"{flow}/{run}/{step}/{place}/{attempt}"
-    readable = _NOT_IN_NAME.sub("-", f"{flow}-{step}-{place}-{attempt}".lower()).strip("-")[:46]
-    return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
-
-
-def driver_job_name(flow: str, run: str) -> str:
-    """Of the job that drives a run which was detached; no step can have it."""
-    return job_name(flow, run, "_driver", "", 0)
+            self._backlog.clear()

@@ -37,9 +37,9 @@ from penstock.host.flow_file import FlowFile
 from penstock.host.inline import InlineHosts
 from penstock.host.pool import HostPool
 from penstock.host.process import declared
-from penstock.running.jobs import Wake
 from penstock.running.message import Message
-from penstock.running.scheduler import job_name
+from penstock.running.orders import job_name
+from penstock.running.wake import Wake
 from penstock.storage import archive, keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.values import FAILED, SUCCEEDED, Record, Resources, run_id

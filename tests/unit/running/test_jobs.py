@@ -9,7 +9,8 @@ import pytest
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
 from penstock.errors import BackendUnavailable, JobRejected
 from penstock.running import jobs
-from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL, Bell, JobEvent, JobsElsewhere, JobsHere, Wake
+from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL, Bell, JobEvent, JobsElsewhere, JobsHere
+from penstock.running.wake import Wake
 
 DONE, FAILED = JobStatus(state=JobState.SUCCEEDED, exit_code=0), JobStatus(state=JobState.FAILED, exit_code=3)
 
@@ -174,15 +175,3 @@ def test_what_the_executor_s_thread_dies_of_is_raised_in_the_loop() -> None:
         one.events(0.0)
     one.close()
     wake.close()
-
-
-def test_a_wake_ends_the_next_wait_and_may_be_called_after_its_end() -> None:
-    wake = Wake()
-    for _ in range(100_000):
-        wake.call()  # a full pipe holds nobody up
-    wake.wait(3600.0)
-    wake.call()
-    wake.clear()
-    wake.wait(0.0)
-    wake.close()
-    wake.call()

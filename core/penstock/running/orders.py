@@ -1,0 +1,114 @@
+"""What the scheduler orders of an executor: the job of an attempt, its name and its message."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from penstock.contracts.executor import Job, Mount
+from penstock.errors import ChunkDamaged
+from penstock.running.message import Message
+from penstock.storage import bundle, keys, records
+from penstock.values import PARAMETERS_STEP, Pathspec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from penstock.authoring.graph import Graph
+    from penstock.contracts.datastore import Datastore
+    from penstock.contracts.executor import Executor
+    from penstock.running.placement import StepPlan
+    from penstock.running.plan import Attempt, Ready
+    from penstock.running.spool import RecordSpool
+
+
+class Orders:
+    """Makes the jobs of a run.
+
+    given: parameters as typed; command: argv of a job elsewhere, from its message, where there are such jobs.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        run: str,
+        datastore: Datastore,
+        spool: RecordSpool,
+        given: Mapping[str, str],
+        command: Callable[[str], tuple[str, ...]] | None,
+    ) -> None:
+        self._flow, self._run, self._graph = graph.name, run, graph
+        self._datastore, self._spool, self._given, self._command = datastore, spool, given, command
+
+    def job(self, ready: Ready, attempt: Attempt, step: StepPlan, executor: Executor, constants: str | None) -> Job:
+        """The job of an attempt. constants: key of the parameters' record, once it stands. Writes the inputs of a join.
+
+        Raises ChunkDamaged when a parent's record is gone.
+        """
+        message = Message(
+            step=ready.step,
+            place=ready.place,
+            attempt=attempt.number,
+            token=records.new_token(),
+            constants=constants,
+            last=attempt.last,
+            handler=attempt.handler,
+            timeout_s=step.timeout_s,
+            split=ready.split,
+            given=self._given if ready.step == PARAMETERS_STEP else None,
+        )
+        if ready.step in self._graph.steps and self._graph.steps[ready.step].is_join:
+            message.inputs = self._write_inputs(ready) if ready.parents else None
+        else:
+            message.parents = ready.parents
+        text = json.dumps(message.data(), separators=(",", ":"))
+        command = self._command(text) if self._command is not None and not executor.uses_hosts else ()
+        return Job(
+            name=job_name(self._flow, self._run, ready.step, ready.place, attempt.number),
+            message=text,
+            command=command,
+            host_command=self._command("") if command and self._command is not None else (),
+            environment=step.environment,
+            secrets=self._datastore.secrets() if command and not executor.own_identity else {},
+            resources=step.resources,
+            timeout_s=None if step.timeout_s is None else step.timeout_s + 90.0,
+            options=step.options,
+            mounts=tuple(Mount(path=path) for path in self._datastore.host_paths) if command else (),
+            pathspec=str(Pathspec(self._flow, self._run, ready.step, ready.place, attempt.number)),
+        )
+
+    def _write_inputs(self, ready: Ready) -> str:
+        """The parents' records in one object, so that a join lists nothing and reads one key."""
+        key = keys.inputs(self._flow, self._run, ready.step, ready.place)
+
+        def pieces() -> Iterator[bytes]:  # a wide join as a whole would be the moment of the largest memory
+            return bundle.pieces(self._objects(ready.parents))
+
+        if not self._datastore.put_pieces(key, pieces):
+            self._datastore.put_content(key, b"".join(pieces()))  # it stands there, unless a power cut has left it torn
+        return key
+
+    def _objects(self, parents: Sequence[str]) -> Iterator[bytes]:
+        """Records as they stand."""
+        for parent, raw in self._spool.get_many(parents):
+            if raw is None:
+                raise ChunkDamaged(f"the record {parent} is missing")
+            yield raw
+
+
+_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
+    """The same for the same attempt: `[a-z0-9-]`, at most 63 characters, ending in a hash of the full pathspec."""
+    full = f"{flow}/{run}/{step}/{place}/{attempt}"
+    readable = _NOT_IN_NAME.sub("-", f"{flow}-{step}-{place}-{attempt}".lower()).strip("-")[:46]
+    return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+def driver_job_name(flow: str, run: str) -> str:
+    """Of the job that drives a run which was detached; no step can have it."""
+    return job_name(flow, run, "_driver", "", 0)
