@@ -110,9 +110,10 @@ class Home:
         limit_mb = self.settings.cache_mb
         if not limit_mb or self.datastore.reach is not Reach.ANYWHERE:
             return None
-        from penstock.storage.chunk_cache import ChunkCache, usual_folder
+        from penstock.storage import caches
+        from penstock.storage.chunk_cache import ChunkCache
 
-        return ChunkCache(usual_folder(), limit_mb)
+        return ChunkCache(caches.folder_of("chunks"), limit_mb)
 
     def _create(self, kind: str, *args: Any) -> Any:
         name = getattr(self.settings, kind)

@@ -226,8 +226,8 @@ class Transition:
 
 
 # Two variables by which an executor tells its jobs something. What it wants to be remembered of the place where they
-# run, a JSON object of texts ({"image": ...}), becomes `facts` of their records. A folder that jobs of one machine
-# share keeps the unpacked and compiled runtime (`archive.py`), so that only the first of them unpacks it.
+# run, a JSON object of texts ({"image": ...}), becomes `facts` of their records. The folder where they find the runtime
+# unpacked and compiled (`RunInfo.runtime`), so that they need not do it.
 FACTS_VARIABLE = "PENSTOCK_JOB_FACTS"
 RUNTIME_VARIABLE = "PENSTOCK_JOB_RUNTIME"
 

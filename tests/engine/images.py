@@ -48,6 +48,24 @@ def bare_image(client: docker.DockerClient) -> str:
     return _imported(client, "bare", None)
 
 
+def with_startup(client: docker.DockerClient, reference: str, source: str) -> str:
+    """The tag of an image as this one, whose interpreter runs `source` whenever it starts."""
+    tag = hashlib.sha256(f"{reference} {source}".encode()).hexdigest()[:12]
+    repository = REPOSITORY.format(name="startup")
+    made = client.containers.create(reference, ["true"], network_mode="none")
+    try:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            file = tarfile.TarInfo("sitecustomize.py")
+            file.size = len(source)
+            archive.addfile(file, io.BytesIO(source.encode()))
+        made.put_archive("/usr/local/lib", buffer.getvalue())
+        made.commit(repository, tag, changes=["ENV PYTHONPATH=/usr/local/lib", f"LABEL {LABEL}={tag}"])
+    finally:
+        made.remove(force=True)
+    return f"{repository}:{tag}"
+
+
 def _imported(client: docker.DockerClient, name: str, python: Python | None) -> str:
     """Import the image unless the engine has it: the label says from which content."""
     repository, digest = REPOSITORY.format(name=name), _digest(python)

@@ -98,6 +98,9 @@ class RunInfo:
 
     hosts: the living hosts of this machine, None where it needs none. note: takes a remark for the person who runs.
     ring: `poll` has something new to say, so that it is asked at once; may be called from any thread.
+    runtime: a folder of this machine from which jobs may take the code of `Job.command`, unpacked and compiled. An
+    executor whose jobs can see it lets them read it, under the path that it tells them in `values.RUNTIME_VARIABLE`,
+    and never write there: other jobs run what it holds. Without it each job unpacks for itself.
     host_over: makes of the stream of a job's `host_command` a host to drive.
     """
 
@@ -108,6 +111,7 @@ class RunInfo:
     note: Callable[[str], None] = _unheard
     ring: Callable[[], None] = _nobody
     host_over: Callable[[ByteStream], HostElsewhere] | None = None
+    runtime: str | None = None
 
 
 class Executor(ABC):

@@ -24,10 +24,12 @@ import select
 import socket
 import struct
 
+from penstock.errors import BackendError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from penstock.contracts.host import ByteStream
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct(">II")
 _PIECE = 1 << 18
+_SHOWN = 80  # bytes of what is no frame
+_LONGEST = 1 << 26  # of a header, or of a payload; more is text of somebody else, read as a number
 
 
 class Link:
@@ -109,15 +113,27 @@ class Link:
         start = 0
         while len(self._buffer) - start >= _HEAD.size:
             head, tail = _HEAD.unpack_from(self._buffer, start)
+            if head > _LONGEST or tail > _LONGEST:
+                self._refuse(bytes(self._buffer[start : start + _SHOWN]))
             end = start + _HEAD.size + head + tail
             if len(self._buffer) < end:
                 break
             middle = start + _HEAD.size + head
-            header = json.loads(bytes(self._buffer[start + _HEAD.size : middle]))
+            try:
+                header = json.loads(bytes(self._buffer[start + _HEAD.size : middle]))
+            except ValueError:
+                header = None
+            if not isinstance(header, dict):
+                self._refuse(bytes(self._buffer[start : start + _SHOWN]))
             self._frames.append((header, bytes(self._buffer[middle:end])))
             start = end
         if start:
             del self._buffer[:start]
+
+    def _refuse(self, bytes_: bytes) -> NoReturn:
+        """Something else than the other end writes there too: nothing that follows can be understood."""
+        self.closed = True
+        raise BackendError(f"bytes that are no frame: {bytes_!r}")
 
     @property
     def has_frames(self) -> bool:
@@ -125,7 +141,9 @@ class Link:
         return bool(self._frames)
 
     def receive(self) -> list[Frame]:
-        """Every frame that is here now, without waiting. `closed` tells that no more will come."""
+        """Every frame that is here now, without waiting. `closed` tells that no more will come.
+
+        Raises BackendError for bytes that are no frame."""
         while not self.closed and self._fill():
             if len(self._buffer) + sum(len(payload) for _, payload in self._frames) > 4 * _PIECE:
                 break

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 from penstock.contracts.executor import RunInfo
+from penstock.contracts.reach import Reach
 from penstock.errors import RunDriven
 from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
@@ -18,7 +19,7 @@ from penstock.running.jobs import Bell, JobsElsewhere, JobsHere
 from penstock.running.outcome import RunResult, end_run
 from penstock.running.scheduler import Scheduler
 from penstock.running.wake import Wake
-from penstock.storage import archive, tags
+from penstock.storage import archive, kept_runtime, tags
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False
@@ -94,9 +95,11 @@ class Driver:
         names = {step.executor for step in self.steps.values()}
         wake = Wake()
         hosts = self._hosts(names, host, {**opened, "code": header["code"]}, own, wake)
+        beside = [one for one in map(self.home.executor_class, names) if not one.uses_hosts]
         info = RunInfo(
-            flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note, host_over=HostOverStream
-        )
+            flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note, host_over=HostOverStream,
+            runtime=kept_runtime.folder() if any(one.jobs_at is Reach.HOST for one in beside) else None,
+        )  # fmt: skip
         observers = self.home.observers(self.console.note)
         observers.run_started(flow, run, header)
         settings = self.home.settings
@@ -212,6 +215,8 @@ class Driver:
             "opened": {name: what for name, what in opened.items() if name not in _OF_THIS_MACHINE},
         }
         runtime, code = archive.pack(archive.runtime(packages)), archive.get(datastore, header["code"])
+        if any(executor.run.runtime for executor in executors.values()):
+            kept_runtime.keep(runtime)
         name = archive.put_launch(datastore, launch, runtime=runtime, code=code)
         return lambda message: archive.command(datastore, name, message)
 

@@ -167,7 +167,7 @@ def runtime(packages: Iterable[str]) -> dict[str, str]:
 
 # Runs in a bare interpreter of any supported version, after the store's own source has defined `fetch(key)`.
 _LOADER = """
-import hashlib, importlib, io, json, os, shutil, sys, tempfile, zipfile
+import hashlib, importlib, io, json, os, sys, tempfile, zipfile
 if sys.version_info < (3, 11):
     sys.exit("penstock: this image has Python %d.%d; jobs need 3.11 or later" % sys.version_info[:2])
 def take(name):
@@ -182,15 +182,10 @@ launch = json.loads(whole.read("launch"))
 folder = tempfile.mkdtemp(prefix="penstock-")
 unpack(whole.read("code"), os.path.join(folder, "code"))
 packed = whole.read("runtime")
-kept = os.environ.get(RUNTIME_VARIABLE, folder)
-runtime = os.path.join(kept, hashlib.sha256(packed).hexdigest())
+runtime = os.path.join(os.environ.get(RUNTIME_VARIABLE, ""), hashlib.sha256(packed).hexdigest())
 if not os.path.isdir(runtime):
-    part = tempfile.mkdtemp(dir=kept)
-    unpack(packed, part)
-    try:
-        os.rename(part, runtime)
-    except OSError:
-        shutil.rmtree(part)
+    runtime = os.path.join(folder, "runtime")
+    unpack(packed, runtime)
 sys.path.insert(0, runtime)
 importlib.import_module(launch.get("main", "penstock.host.once")).main(launch, folder, sys.argv[2])
 """

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import os
 import re
-import sys
 import tempfile
 import time
 
@@ -134,11 +133,3 @@ class ChunkCache:
                     facts = os.stat(path)
                     if name != "lock":
                         yield facts.st_mtime, facts.st_size, path
-
-
-def usual_folder() -> str:
-    """Source: XDG base directories; on macOS the folder of caches."""
-    if os.environ.get("XDG_CACHE_HOME"):
-        return os.path.join(os.environ["XDG_CACHE_HOME"], "penstock", "chunks")
-    below = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
-    return os.path.join(os.path.expanduser("~"), *below, "penstock", "chunks")

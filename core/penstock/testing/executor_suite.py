@@ -40,9 +40,9 @@ from penstock.host.process import declared
 from penstock.running.message import Message
 from penstock.running.orders import job_name
 from penstock.running.wake import Wake
-from penstock.storage import archive, keys, records
+from penstock.storage import archive, kept_runtime, keys, records
 from penstock.storage.artifacts import Artifacts
-from penstock.values import FAILED, SUCCEEDED, Record, Resources, run_id
+from penstock.values import FAILED, RUNTIME_VARIABLE, SUCCEEDED, Record, Resources, run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,8 +136,9 @@ class Bench:
             "decorators": [],
             "opened": self.opened,
         }
-        runtime, code = archive.runtime(packages), archive.code_elsewhere(str(self.file))
-        return archive.put_launch(self.datastore, launch, runtime=archive.pack(runtime), code=archive.pack(code))
+        runtime, code = archive.pack(archive.runtime(packages)), archive.pack(archive.code_elsewhere(str(self.file)))
+        kept_runtime.keep(runtime)
+        return archive.put_launch(self.datastore, launch, runtime=runtime, code=code)
 
     def __exit__(self, *_: object) -> None:
         for part in self.shared.iterdir():  # whatever a broken executor has left
@@ -152,7 +153,7 @@ class Bench:
         """The run, as an executor gets it."""
         return RunInfo(
             flow=FLOW_NAME, run=self.run, user="suite", hosts=self.hosts, note=self.notes.append,
-            host_over=HostOverStream,
+            host_over=HostOverStream, runtime=kept_runtime.folder(),
         )  # fmt: skip
 
     def attempt(self, step: str, **fields: Any) -> tuple[Job, str]:
@@ -513,6 +514,20 @@ class ExecutorSuite:
             other.sweep()
         finally:
             other.close()
+
+    def test_no_job_can_change_what_other_jobs_run(self, executor: Executor, bench: Bench) -> None:
+        """Where a job is shown a kept runtime, it only reads it."""
+        _needs_commands(executor)
+        program = (
+            "import os, sys; kept = os.environ.get(sys.argv[1])\n"
+            "if kept is None: sys.exit(0)\n"
+            "os.listdir(kept)\n"
+            "try: os.mkdir(os.path.join(kept, 'mine'))\n"
+            "except OSError: sys.exit(0)\n"
+            "os.rmdir(os.path.join(kept, 'mine')); sys.exit('it can be written')"
+        )
+        handle = executor.submit(bench.program(program, RUNTIME_VARIABLE))
+        assert ended(executor, [handle]) == [(JobState.SUCCEEDED, 0)]
 
     # -- jobs that are no attempts: argvs
 

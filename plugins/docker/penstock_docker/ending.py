@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from penstock.contracts.executor import JobState, JobStatus
+from penstock.errors import JobRejected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 _BY_SIGNAL = 128  # and the number of the signal: what a shell, and the container's first process, make of it
 _SIGKILL = 9
 NO_PROGRAM = 127  # as a shell, and the container's first process, say it
+CANCELLED = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
+SUCCEEDED = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 _NO_PROGRAM = ("executable file not found", "no such file or directory")
 
 
@@ -30,6 +35,15 @@ class Fate:
             self.killed = facts.get("signal", "")
 
 
+def of_host(found: Mapping[str, Any] | None, fate: Fate, tail: bytes) -> JobStatus:
+    """What the end of a warm container means for the attempts that ran there. tail: the last that it said."""
+    found_status = status(found, fate, "")
+    if found_status is None or found_status.state is JobState.SUCCEEDED:
+        return JobStatus(state=JobState.LOST, reason="the host in its warm container is gone")
+    said = tail.decode("utf-8", "replace").strip()
+    return replace(found_status, reason=f"{found_status.reason}; its last words: {said}") if said else found_status
+
+
 def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus | None:
     """What a container's facts say (`docker inspect`; None: it is gone), None while it runs. ours: why we ended it."""
     if found is None:
@@ -40,7 +54,7 @@ def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus 
         return None
     code = int(state["ExitCode"])
     if code == 0 and not ours:
-        return JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+        return SUCCEEDED
     if ours:
         return JobStatus(state=JobState.FAILED, exit_code=code or None, reason=ours)
     limit = found["HostConfig"].get("Memory") or 0
@@ -64,8 +78,8 @@ def _out_of_memory(limit: int) -> str:
     return f"out of memory: its limit is {limit >> 20} MiB; @resources(memory=...) raises it"
 
 
-def not_started(said: str, image: str) -> JobStatus:
+def not_started(said: str, image: str) -> JobRejected:
     """An engine that can't start what it has made."""
     if any(words in said for words in _NO_PROGRAM) and "python3" in said:
         said = f"the image {image} has no python3 on its PATH: tasks need Python 3.11 or later"
-    return JobStatus(state=JobState.FAILED, exit_code=NO_PROGRAM, reason=said)
+    return JobRejected(said)

@@ -9,7 +9,7 @@ import docker
 import docker.errors
 import requests
 
-from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock.errors import BackendMisconfigured, BackendUnavailable, PenstockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +89,15 @@ class Engine:
         if self._api is not None:
             self._api.close()
             self._api = None
+
+
+def said_by(error: Exception) -> str:
+    """What an error says, in one line: the engine's own words without those of the protocol."""
+    if isinstance(error, PenstockError):
+        return error.in_one_line
+    if isinstance(error, docker.errors.APIError) and error.explanation:
+        return str(error.explanation)
+    return str(error) or type(error).__name__
 
 
 def _context_url() -> str | None:

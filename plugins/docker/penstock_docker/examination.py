@@ -10,7 +10,7 @@ import docker.errors
 
 from penstock.contracts.executor import Job
 from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
-from penstock_docker import container, ending
+from penstock_docker import ending, recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.executor import Mount
-    from penstock_docker.container import Surroundings
     from penstock_docker.engine import Engine
     from penstock_docker.images import Image, Images
+    from penstock_docker.surroundings import Surroundings
 
 SUPPORTED = (3, 11)
 _WAIT_S = 60
@@ -65,7 +65,7 @@ def _container(
     paths = json.dumps([str(one.path) for one in mounts])
     command = ("python3", "-c", _LOOK, paths)
     job = Job(name=f"flow-doctor-{secrets.token_hex(8)}", message="", command=command, mounts=tuple(mounts))
-    made = container.creation(job, options, image, around)
+    made = recipe.creation(job, options, image, around)
     api = engine.api
     with engine.errors():
         try:
@@ -75,7 +75,7 @@ def _container(
             code = api.wait(job.name, timeout=_WAIT_S)["StatusCode"]
             said = api.logs(job.name).decode("utf-8", "replace").strip()
         except docker.errors.APIError as error:
-            return _not_started(ending.not_started(str(error.explanation), image.reference).reason, image)
+            return _not_started(ending.not_started(str(error.explanation), image.reference).message, image)
         finally:
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_container(job.name, force=True, v=True)

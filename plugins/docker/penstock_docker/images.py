@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 
 import docker
 import docker.errors
 
-from penstock.errors import BackendMisconfigured, JobRejected
+from penstock.errors import JobRejected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,15 +17,9 @@ if TYPE_CHECKING:
 
     from penstock_docker.engine import Engine
 
-PULL = ("missing", "always", "never")
 _TELL_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.2
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def default_image() -> str:
-    """An image with this interpreter's version: what it pickles by value another one can't read."""
-    return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
 class Image:
@@ -147,14 +140,6 @@ class Images:
     def leave(self) -> None:
         """Nobody waits for an image any more."""
         self._left = True
-
-
-def check_pull(pull: str) -> None:
-    """Raises BackendMisconfigured for a word that is none."""
-    if pull not in PULL:
-        raise BackendMisconfigured(
-            f"--docker-pull={pull} is not one of {', '.join(PULL)}", hint="--docker-pull=missing"
-        )
 
 
 def _refusal(reference: str, said: str) -> JobRejected:

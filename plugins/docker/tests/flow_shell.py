@@ -8,7 +8,7 @@ from typing import Any
 
 import docker
 
-from penstock_docker.container import LABEL
+from penstock_docker.recipe import LABEL
 from tests.bad_input.shell import Answer, Shell
 
 HOLD = """

@@ -14,8 +14,8 @@ import pytest
 from penstock.contracts.executor import RunInfo
 from penstock.testing import ExecutorSuite
 from penstock.testing.executor_suite import Bench
-from penstock_docker.container import LABEL
 from penstock_docker.executor import DockerExecutor
+from penstock_docker.recipe import LABEL
 from tests.engine import engines, images, pythons
 from tests.services.waiting import until
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.errors import BackendError
 from penstock.host.protocol import Link, pair
 
 headers = st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.text(max_size=20), st.none()), max_size=4)
@@ -70,3 +72,25 @@ def test_a_gone_end_is_seen() -> None:
     assert not one.send({"do": "run"})
     assert one.closed
     one.close()
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"Welcome to this image\n",
+        b"\n\n\n\n\n\n\n\n",
+        b"\x00\x00\x00\x02\xff\xff\xff\xff{}",
+        b"\x00\x00\x00\x04\x00\x00\x00\x00nope",
+        b"\x00\x00\x00\x02\x00\x00\x00\x00[]",
+    ],
+)
+def test_bytes_that_are_no_frame_are_refused_and_end_the_talk(foreign: bytes) -> None:
+    ours, theirs = pair()
+    other = Link(theirs)
+    ours.sendall(foreign)
+    with pytest.raises(BackendError, match="no frame") as told:
+        other.receive()
+    assert repr(foreign)[2:-1] in told.value.message
+    assert other.closed
+    ours.close()
+    other.close()

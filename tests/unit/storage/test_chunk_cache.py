@@ -12,7 +12,7 @@ import pytest
 from penstock.contracts.reach import Reach
 from penstock.storage import keys, mapping
 from penstock.storage.artifacts import Artifacts
-from penstock.storage.chunk_cache import ChunkCache, usual_folder
+from penstock.storage.chunk_cache import ChunkCache
 from penstock.testing.children import in_children
 from tests.unit.dict_datastore import DictDatastore
 
@@ -140,14 +140,3 @@ def test_a_damaged_copy_is_fetched_again(tmp_path: Path) -> None:
         for path in tmp_path.rglob("*.raw"):
             path.write_bytes(damage)
         assert bytes(Artifacts(store, cache=cache).load("value", row).data) == value.data
-
-
-def test_it_is_where_caches_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
-    assert usual_folder() == "/elsewhere/penstock/chunks"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    monkeypatch.setattr("sys.platform", "linux")
-    assert usual_folder() == "/home/me/.cache/penstock/chunks"
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert usual_folder() == "/home/me/Library/Caches/penstock/chunks"

@@ -1,0 +1,144 @@
+"""The containers of a run on the engine: made, started, spoken to, looked at, stopped, removed.
+
+Each call may wait for the engine, and may come from any thread. It raises BackendUnavailable when the engine is away,
+JobRejected for what the engine will never do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import docker.errors
+import requests
+from docker.types import LogConfig
+
+from penstock.errors import BackendUnavailable, JobRejected
+from penstock_docker import ending, recipe
+from penstock_docker.attached import Attached
+from penstock_docker.surroundings import Surroundings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from penstock.contracts.executor import Job, RunInfo
+    from penstock_docker.engine import Engine
+    from penstock_docker.images import Image, Images
+
+GRACE_S = 5  # between SIGTERM and SIGKILL; the host gives an attempt 2 s of it
+_CONFLICT = 409
+
+
+class Containers:
+    """Of one run."""
+
+    def __init__(self, engine: Engine, images: Images, run: RunInfo) -> None:
+        self._engine, self._images, self._run = engine, images, run
+
+    @functools.cached_property
+    def around(self) -> Surroundings:
+        """What all of them share; the first call to the engine."""
+        return Surroundings.of(self._run, self._engine)
+
+    @property
+    def label(self) -> str:
+        """The label that all of them have."""
+        return next(f"{name}={text}" for name, text in recipe.run_label(self._run.flow, self._run.run).items())
+
+    def image(self, options: Mapping[str, Any]) -> Image:
+        """The image of a step, pulled if need be."""
+        return self._images.get(options["image"], options["pull"], options["platform"])
+
+    def make(self, job: Job, options: Mapping[str, Any], image: Image, *, speaks: bool = False) -> None:
+        """Create it; one of its name that is there already is taken for it. speaks: it is to be attached to, and
+        what it prints is not kept."""
+        made = recipe.creation(job, options, image, self.around)
+        asked = made.pop("host_config")
+        if speaks:
+            made["stdin_open"], asked["log_config"] = True, LogConfig(type="none")
+        api = self._engine.api
+        with self._engine.errors():
+            made["host_config"] = api.create_host_config(**asked)
+            try:
+                api.create_container(**made)
+            except docker.errors.APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise JobRejected(str(error.explanation)) from error
+
+    def start(self, name: str, secrets: Mapping[str, str], image: Image) -> None:
+        """Let it run, and give it its secrets."""
+        if not secrets:
+            self._start(name, image)
+            return
+        with contextlib.closing(self.attach(name, speaks=False)) as stream:
+            self._start(name, image)
+            with self._engine.errors():
+                stream.give(secrets)
+
+    def converse(self, name: str, secrets: Mapping[str, str], image: Image) -> Attached:
+        """Let it run, attached to."""
+        stream = self.attach(name, speaks=True)
+        try:
+            self._start(name, image)
+            if secrets:
+                with self._engine.errors():
+                    stream.give(secrets)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def attach(self, name: str, *, speaks: bool) -> Attached:
+        """Its input, and (speaks) what it prints."""
+        wanted = {"stdin": 1, "stream": 1, **({"stdout": 1, "stderr": 1} if speaks else {})}
+        with self._engine.errors():
+            return Attached(self._engine.api.attach_socket(name, params=wanted))
+
+    def _start(self, name: str, image: Image) -> None:
+        with self._engine.errors():
+            try:
+                self._engine.api.start(name)
+            except docker.errors.APIError as error:
+                raise ending.not_started(str(error.explanation), image.reference) from error
+
+    def look(self, name: str) -> dict[str, Any] | None:
+        """Its facts as `docker inspect` has them, None when it is gone."""
+        with self._engine.errors():
+            try:
+                found: dict[str, Any] = self._engine.api.inspect_container(name)
+            except docker.errors.NotFound:
+                return None
+            except docker.errors.APIError as error:  # it says nothing of the container
+                raise BackendUnavailable(f"the engine can't tell of its containers: {error.explanation}") from error
+        return found
+
+    def wait(self, name: str, timeout_s: float) -> None:
+        """Until it has ended, or the time is over."""
+        with self._engine.errors(), contextlib.suppress(docker.errors.APIError, requests.Timeout):
+            self._engine.api.wait(name, timeout=timeout_s)
+
+    def stop(self, name: str) -> None:
+        """Ask it to end, by force after `GRACE_S`; one that has ended or is gone is passed over."""
+        with self._engine.errors(), contextlib.suppress(docker.errors.APIError):
+            self._engine.api.stop(name, timeout=GRACE_S)
+
+    def remove(self, name: str) -> None:
+        """End and free it; one that is gone is passed over."""
+        with self._engine.errors(), contextlib.suppress(docker.errors.APIError):
+            self._engine.api.remove_container(name, force=True, v=True)
+
+    def printed(self, name: str) -> Iterator[bytes]:
+        """What it printed, both streams."""
+        with self._engine.errors():
+            try:
+                yield from self._engine.api.logs(name, stream=True)
+            except docker.errors.APIError:  # it was never made, or is gone
+                return
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every container of the run, whoever made it, as the engine lists them."""
+        with self._engine.errors():
+            found: list[dict[str, Any]] = self._engine.api.containers(all=True, filters={"label": [self.label]})
+            return found

@@ -1,0 +1,115 @@
+"""What options of a step mean: words become what the engine takes; what can't be meant is refused. No calls here."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import fields
+
+from docker.types import Mount
+
+from penstock.errors import BackendMisconfigured, JobRejected
+from penstock_docker.plugin import DockerOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+PULL = ("missing", "always", "never")
+SELINUX = ("z", "Z")
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")  # Source: Docker Engine API, VolumeCreate
+
+
+def of_run(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option, with its default where nothing is said."""
+    return {one.name: said.get(one.name, one.default) for one in fields(DockerOptions)}
+
+
+def of_step(own: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a run and what is said for a step."""
+    merged = {**own, **said}
+    merged["image"] = merged["image"] or default_image()
+    return merged
+
+
+def default_image() -> str:
+    """An image with this interpreter's version: what it pickles by value another one can't read."""
+    return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+
+
+def check(options: Mapping[str, Any], *, is_here: bool) -> None:
+    """Everything that can be said of options before there is a job. is_here: whether the engine sees this machine's
+    folders. Raises JobRejected, BackendMisconfigured."""
+    if options["pull"] not in PULL:
+        raise BackendMisconfigured(
+            f"--docker-pull={options['pull']} is not one of {', '.join(PULL)}", hint="--docker-pull=missing"
+        )
+    for text in options["volumes"]:
+        found = volume(text)
+        if is_here and found["Type"] == "bind" and not os.path.exists(found["Source"]):
+            raise JobRejected(f"there is no {found['Source']} to be mounted", hint=f"mkdir -p {found['Source']}")
+    for _ in (*in_memory(options["tmpfs"]), *variables(options["env"])):
+        pass
+    gpus(options["gpus"])
+    selinux(options["selinux"])
+
+
+def volume(text: str) -> Mount:
+    """`SOURCE:TARGET[:ro]`; a source with a slash is a folder of this machine, else a volume of the engine's."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(parts) or parts[2:] not in ([], ["ro"], ["rw"]):
+        raise JobRejected(f"{text!r} is no volume", hint="--docker-volumes=/data:/data:ro")
+    source, target = os.path.expanduser(parts[0]), parts[1]
+    if not target.startswith("/"):
+        raise JobRejected(
+            f"{target!r} of the volume {text!r} is no absolute path", hint=f"--docker-volumes={source}:/{target}"
+        )
+    folder = "/" in source or source.startswith(".")
+    if not folder and not _VOLUME_NAME.fullmatch(source):
+        raise JobRejected(
+            f"{source!r} of the volume {text!r} is neither a path nor a name", hint=f"--docker-volumes=./data:{target}"
+        )
+    source = os.path.abspath(source) if folder else source
+    return Mount(target, source, type="bind" if folder else "volume", read_only=parts[2:] == ["ro"])
+
+
+def variables(said: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """`NAME=TEXT`, or `NAME` to pass on what is set here: name and text."""
+    for text in said:
+        name, equals, value = text.partition("=")
+        if not re.fullmatch(r"\w+", name):
+            raise JobRejected(f"{text!r} is no variable", hint="--docker-env=NAME=TEXT,OTHER")
+        if not equals and name not in os.environ:
+            raise JobRejected(f"the variable {name} is to be passed on, and is not set", hint=f"export {name}=...")
+        yield name, value if equals else os.environ[name]
+
+
+def in_memory(said: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """`PATH` or `PATH:SIZE_MIB`: path and the options of its mount."""
+    for text in said:
+        path, _, size = text.partition(":")
+        if not path.startswith("/") or (size and not size.isdigit()):
+            raise JobRejected(f"{text!r} is no folder in memory", hint="--docker-tmpfs=/scratch:512")
+        yield path, "mode=1777" + (f",size={size}m" if size else "")
+
+
+def gpus(said: str | None) -> int | None:
+    """How many devices, -1 for all, None where nothing is said."""
+    if said is None:
+        return None
+    if said == "all":
+        return -1
+    if not said.isdigit():
+        raise JobRejected(f"--docker-gpus={said} is neither `all` nor a number", hint="--docker-gpus=all")
+    return int(said)
+
+
+def selinux(said: str | None) -> str | None:
+    """How the store's folder is relabelled."""
+    if said is not None and said not in SELINUX:
+        raise JobRejected(
+            f"--docker-selinux={said} is not one of {', '.join(SELINUX)}", hint=f"--docker-selinux={SELINUX[0]}"
+        )
+    return said
