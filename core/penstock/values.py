@@ -9,7 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import Any, Self
 
 # What became of an attempt. `LOST` is the platform's doing (a free retry), `FAILED` the user's.
 SUCCEEDED = "succeeded"
@@ -25,6 +25,25 @@ DIED = "died"
 PARAMETERS_STEP = "_parameters"  # the task that holds parameters and class constants
 FOREACH_ITEMS = "_foreach_items"  # the hidden artifact of a foreach split: one pickle an item
 ROOT_PLACE = "0"
+
+
+class Value:
+    """What has facts and does nothing: equal where all of its slots are, and never changed after it was made."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def changed(self, **facts: Any) -> Self:
+        """The same with other facts."""
+        return type(self)(**{**{name: getattr(self, name) for name in self.__slots__}, **facts})
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(getattr(self, one) == getattr(other, one) for one in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__slots__))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
 # --------------------------------------------------------------------------------------------- places
@@ -160,7 +179,7 @@ def run_id_after(taken: str) -> str:
 # ----------------------------------------------------------------------------------- what a task needs
 
 
-class Resources:
+class Resources(Value):
     """What an attempt asks of its executor. `None`: the executor's default.
 
     cpu: cores (may be a fraction); gpu: devices; memory_mb, disk_mb, shared_memory_mb: MiB.
@@ -179,12 +198,6 @@ class Resources:
         self.cpu, self.memory_mb, self.gpu = cpu, memory_mb, gpu
         self.disk_mb, self.shared_memory_mb = disk_mb, shared_memory_mb
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resources) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
-
-    def __hash__(self) -> int:
-        return hash(tuple(getattr(self, n) for n in self.__slots__))
-
     def __repr__(self) -> str:
         asked = ((n, getattr(self, n)) for n in ("cpu", "memory_mb", "gpu", "disk_mb", "shared_memory_mb"))
         return "Resources(" + ", ".join(f"{n}={v}" for n, v in asked if v is not None) + ")"
@@ -193,7 +206,7 @@ class Resources:
 # -------------------------------------------------------------------------------------- what was decided
 
 
-class Transition:
+class Transition(Value):
     """What `self.next` stated in one attempt.
 
     kind: `linear`, `split`, `switch`, `foreach`, `parallel` or `end`; to: the steps that follow (of a switch: the
@@ -214,12 +227,6 @@ class Transition:
     def of(cls, data: Mapping[str, Any]) -> Transition:
         """The inverse of `data`."""
         return cls(data["kind"], data.get("to", ()), data.get("width"), data.get("var"))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Transition) and self.data() == other.data()
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.to, self.width, self.var))
 
     def __repr__(self) -> str:
         return f"Transition({self.data()!r})"

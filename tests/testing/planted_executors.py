@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,14 +95,14 @@ class LikesShortNames(ProcessExecutor):
 class StartsAgain(ProcessExecutor):
     def submit(self, job: Job) -> str:
         while job.name in self._states:
-            job = dataclasses.replace(job, name=f"{job.name}-again")
+            job = job.changed(name=f"{job.name}-again")
         return super().submit(job)
 
 
 class StripsVariables(ProcessExecutor):
     def submit(self, job: Job) -> str:
         stripped = {name: value.strip() for name, value in job.environment.items()}
-        return super().submit(dataclasses.replace(job, environment=stripped))
+        return super().submit(job.changed(environment=stripped))
 
 
 class KeepsVariables(ProcessExecutor):
@@ -113,12 +112,12 @@ class KeepsVariables(ProcessExecutor):
 
     def submit(self, job: Job) -> str:
         self._all.update(job.environment)
-        return super().submit(dataclasses.replace(job, environment=dict(self._all)))
+        return super().submit(job.changed(environment=dict(self._all)))
 
 
 class LosesSecrets(ProcessExecutor):
     def submit(self, job: Job) -> str:
-        return super().submit(dataclasses.replace(job, secrets={}))
+        return super().submit(job.changed(secrets={}))
 
 
 class CancelsNothing(ProcessExecutor):
@@ -173,13 +172,13 @@ class WholeElsewhere(IsolatedExecutor):
 class CodeIsOne(IsolatedExecutor):
     def _status(self, job_id: str) -> JobStatus:
         found = super()._status(job_id)
-        return dataclasses.replace(found, exit_code=min(found.exit_code, 1)) if found.exit_code else found
+        return found.changed(exit_code=min(found.exit_code, 1)) if found.exit_code else found
 
 
 class SignalIsALoss(IsolatedExecutor):
     def _status(self, job_id: str) -> JobStatus:
         found = super()._status(job_id)
-        return dataclasses.replace(found, state=JobState.LOST) if found.exit_code == 137 else found
+        return found.changed(state=JobState.LOST) if found.exit_code == 137 else found
 
 
 class Passing(IsolatedExecutor):
@@ -190,7 +189,7 @@ class Passing(IsolatedExecutor):
 
     def submit(self, job: Job) -> str:
         passed = [self.passed(argument) for argument in job.command]
-        return super().submit(dataclasses.replace(job, command=tuple(one for one in passed if one is not None)))
+        return super().submit(job.changed(command=tuple(one for one in passed if one is not None)))
 
 
 class DropsEmptyArguments(Passing):
@@ -205,12 +204,12 @@ class AsciiArguments(Passing):
 
 class NeverTooLong(IsolatedExecutor):
     def submit(self, job: Job) -> str:
-        return super().submit(dataclasses.replace(job, timeout_s=None))
+        return super().submit(job.changed(timeout_s=None))
 
 
 class RunsNothing(IsolatedExecutor):
     def submit(self, job: Job) -> str:
-        return super().submit(dataclasses.replace(job, command=job.command or ("true",)))
+        return super().submit(job.changed(command=job.command or ("true",)))
 
 
 class LogsOneStream(IsolatedExecutor):
@@ -266,7 +265,7 @@ class SecretsAreArguments(IsolatedExecutor):
     def submit(self, job: Job) -> str:
         shown = tuple(f"{name}={value}" for name, value in job.secrets.items())
         command = ("env", *shown, *job.command) if shown else job.command
-        return super().submit(dataclasses.replace(job, command=command, secrets={}))
+        return super().submit(job.changed(command=command, secrets={}))
 
 
 _FAILS = "test_an_attempt_that_fails_is_a_job_that_failed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,28 +39,28 @@ class Changing(SqliteMetadata):
 class HeaderIsText(Changing):
     def changed(self, row: Row) -> Row:
         if isinstance(row, RunRow):
-            return dataclasses.replace(row, header=row.header.decode("utf-8", "replace").encode())
+            return row.changed(header=row.header.decode("utf-8", "replace").encode())
         return row
 
 
 class TimesInMilliseconds(Changing):
     def changed(self, row: Row) -> Row:
-        return dataclasses.replace(row, started_s=round(row.started_s, 3)) if isinstance(row, RunRow) else row
+        return row.changed(started_s=round(row.started_s, 3)) if isinstance(row, RunRow) else row
 
 
 class SmallTags(Changing):
     def changed(self, row: Row) -> Row:
-        return dataclasses.replace(row, tag=row.tag.lower()) if isinstance(row, TagRow) else row
+        return row.changed(tag=row.tag.lower()) if isinstance(row, TagRow) else row
 
 
 class StrippedTags(Changing):
     def changed(self, row: Row) -> Row:
-        return dataclasses.replace(row, tag=row.tag.strip()) if isinstance(row, TagRow) else row
+        return row.changed(tag=row.tag.strip()) if isinstance(row, TagRow) else row
 
 
 class TagsOfNobody(Changing):
     def changed(self, row: Row) -> Row:
-        return dataclasses.replace(row, system=False) if isinstance(row, TagRow) else row
+        return row.changed(system=False) if isinstance(row, TagRow) else row
 
 
 class RowByRow(SqliteMetadata):

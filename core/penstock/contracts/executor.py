@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, PenstockError
-from penstock.values import Resources
+from penstock.values import Resources, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
     from penstock.contracts.finding import Finding
@@ -37,25 +36,25 @@ class JobState(Enum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobStatus:
+class JobStatus(Value):
     """state: see `JobState`. exit_code: None while unknown, -N for signal N. reason: one sentence of the platform's."""
 
-    state: JobState
-    exit_code: int | None = None
-    reason: str = ""
+    __slots__ = ("exit_code", "reason", "state")
+
+    def __init__(self, *, state: JobState, exit_code: int | None = None, reason: str = "") -> None:
+        self.state, self.exit_code, self.reason = state, exit_code, reason
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mount:
+class Mount(Value):
     """A folder of this host that a job must see under the same path."""
 
-    path: Path
-    read_only: bool = False
+    __slots__ = ("path", "read_only")
+
+    def __init__(self, *, path: Path, read_only: bool = False) -> None:
+        self.path, self.read_only = path, read_only
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(Value):
     """What the platform shall run for one attempt.
 
     name: the same for the same attempt, `[a-z0-9-]`, at most 63 characters (Kubernetes' limit), ends in a hash.
@@ -71,17 +70,32 @@ class Job:
     pathspec: `Flow/run/step/task/attempt`, for labels that people look for; it decides nothing.
     """
 
-    name: str
-    message: str
-    command: tuple[str, ...] = ()
-    host_command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    resources: Resources = field(default_factory=Resources)
-    timeout_s: float | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
-    pathspec: str = ""
+    __slots__ = (
+        "command", "environment", "host_command", "message", "mounts", "name", "options", "pathspec", "resources",
+        "secrets", "timeout_s",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        message: str,
+        command: tuple[str, ...] = (),
+        host_command: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        resources: Resources | None = None,
+        timeout_s: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        mounts: tuple[Mount, ...] = (),
+        pathspec: str = "",
+    ) -> None:
+        self.name, self.message, self.command, self.host_command = name, message, command, host_command
+        self.environment: Mapping[str, str] = environment or {}
+        self.secrets: Mapping[str, str] = secrets or {}
+        self.resources, self.timeout_s = resources or Resources(), timeout_s
+        self.options: Mapping[str, Any] = options or {}
+        self.mounts, self.pathspec = mounts, pathspec
 
 
 def _nobody() -> None:
@@ -92,8 +106,7 @@ def _unheard(_: str) -> None:
     """Where nobody listens to remarks."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunInfo:
+class RunInfo(Value):
     """The run that an executor works for.
 
     hosts: the living hosts of this machine, None where it needs none. note: takes a remark for the person who runs.
@@ -104,14 +117,23 @@ class RunInfo:
     host_over: makes of the stream of a job's `host_command` a host to drive.
     """
 
-    flow: str
-    run: str
-    user: str
-    hosts: Hosts | None = None
-    note: Callable[[str], None] = _unheard
-    ring: Callable[[], None] = _nobody
-    host_over: Callable[[ByteStream], HostElsewhere] | None = None
-    runtime: str | None = None
+    __slots__ = ("flow", "host_over", "hosts", "note", "ring", "run", "runtime", "user")
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        run: str,
+        user: str,
+        hosts: Hosts | None = None,
+        note: Callable[[str], None] = _unheard,
+        ring: Callable[[], None] = _nobody,
+        host_over: Callable[[ByteStream], HostElsewhere] | None = None,
+        runtime: str | None = None,
+    ) -> None:
+        self.flow, self.run, self.user = flow, run, user
+        self.hosts, self.note, self.ring = hosts, note, ring
+        self.host_over, self.runtime = host_over, runtime
 
 
 class Executor(ABC):

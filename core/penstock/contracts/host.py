@@ -4,41 +4,41 @@ Core makes them, executors drive them."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Protocol
+
+from penstock.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from penstock.contracts.executor import Job
+
+    class ByteStream(Protocol):
+        """A two-way stream of bytes that never blocks: a socket, or what stands for one.
+
+        `recv` returns b"" at the end and raises BlockingIOError while nothing is there, `send` while there is no room.
+        """
+
+        def setblocking(self, flag: bool, /) -> None: ...
+        def fileno(self) -> int: ...
+        def recv(self, size: int, /) -> bytes: ...
+        def send(self, data: bytes | memoryview, /) -> int: ...
+        def close(self) -> None: ...
 
 HOST_CONTRACT = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostEvent:
+class HostEvent(Value):
     """kind: `started`, `ended`, or `lost` (the host itself died).
     exit_code: of the attempt's process, -N for signal N."""
 
-    kind: str
-    name: str
-    pid: int | None = None
-    exit_code: int | None = None
-    reason: str = ""
+    __slots__ = ("exit_code", "kind", "name", "pid", "reason")
 
-
-class ByteStream(Protocol):
-    """A two-way stream of bytes that never blocks: a socket, or what stands for one.
-
-    `recv` returns b"" at the end and raises BlockingIOError while nothing is there, `send` while there is no room.
-    """
-
-    def setblocking(self, flag: bool, /) -> None: ...
-    def fileno(self) -> int: ...
-    def recv(self, size: int, /) -> bytes: ...
-    def send(self, data: bytes | memoryview, /) -> int: ...
-    def close(self) -> None: ...
+    def __init__(
+        self, *, kind: str, name: str, pid: int | None = None, exit_code: int | None = None, reason: str = ""
+    ) -> None:
+        self.kind, self.name, self.pid, self.exit_code, self.reason = kind, name, pid, exit_code, reason
 
 
 class HostElsewhere(ABC):

@@ -6,7 +6,8 @@ It decides nothing: every row can be written again from the datastore, and a row
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+
+from penstock.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,42 +19,55 @@ if TYPE_CHECKING:
 METADATA_CONTRACT = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRow:
+class RunRow(Value):
     """A run. started_s, ended_s: Unix time; outcome: None while no outcome was claimed;
     header: the run's header, JSON."""
 
-    flow: str
-    run: str
-    started_s: float
-    ended_s: float | None = None
-    outcome: str | None = None
-    header: bytes = b"{}"
+    __slots__ = ("ended_s", "flow", "header", "outcome", "run", "started_s")
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        run: str,
+        started_s: float,
+        ended_s: float | None = None,
+        outcome: str | None = None,
+        header: bytes = b"{}",
+    ) -> None:
+        self.flow, self.run, self.started_s = flow, run, started_s
+        self.ended_s, self.outcome, self.header = ended_s, outcome, header
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptRow:
+class AttemptRow(Value):
     """An attempt that has a record. record: the record's object, byte for byte."""
 
-    flow: str
-    run: str
-    step: str
-    place: str
-    attempt: int
-    outcome: str
-    started_s: float
-    ended_s: float
-    record: bytes
+    __slots__ = ("attempt", "ended_s", "flow", "outcome", "place", "record", "run", "started_s", "step")
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        run: str,
+        step: str,
+        place: str,
+        attempt: int,
+        outcome: str,
+        started_s: float,
+        ended_s: float,
+        record: bytes,
+    ) -> None:
+        self.flow, self.run, self.step, self.place, self.attempt = flow, run, step, place, attempt
+        self.outcome, self.started_s, self.ended_s, self.record = outcome, started_s, ended_s, record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TagRow:
+class TagRow(Value):
     """A tag of a run. system: set by penstock, never removed by people."""
 
-    flow: str
-    run: str
-    tag: str
-    system: bool = False
+    __slots__ = ("flow", "run", "system", "tag")
+
+    def __init__(self, *, flow: str, run: str, tag: str, system: bool = False) -> None:
+        self.flow, self.run, self.tag, self.system = flow, run, tag, system
 
 
 if TYPE_CHECKING:

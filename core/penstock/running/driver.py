@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import replace
 
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.reach import Reach
@@ -105,7 +104,7 @@ class Driver:
         settings = self.home.settings
         bells = {name: Bell() for name in names}
         executors = {
-            name: self.home.executor(name, replace(info, ring=bell.ring), settings.options("executor", name))
+            name: self.home.executor(name, info.changed(ring=bell.ring), settings.options("executor", name))
             for name, bell in bells.items()
         }
         own_width = max(executor.max_workers for executor in executors.values())

@@ -14,7 +14,6 @@ one that overrides `adopt` or `logs` is asked for them.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import itertools
 import json
@@ -317,7 +316,7 @@ class ExecutorSuite:
         job, key = bench.attempt("succeed")
         long = "a-0" + "x" * 43 + "-" + secrets.token_hex(8)
         assert len(long) == 63
-        renamed = dataclasses.replace(job, name=long)
+        renamed = job.changed(name=long)
         assert ended(executor, [executor.submit(renamed)]) == [(JobState.SUCCEEDED, 0)]
         assert bench.record(key).outcome == SUCCEEDED
 
@@ -495,7 +494,7 @@ class ExecutorSuite:
             other.close()
 
     def test_sweeping_ends_and_frees_whatever_the_run_still_has(self, bench: Bench) -> None:
-        run = dataclasses.replace(bench.info, run=f"{bench.run}s")  # of the others some are still looked at
+        run = bench.info.changed(run=f"{bench.run}s")  # of the others some are still looked at
         executor = self.make(run, bench.folder)
         if not _overrides(executor, "sweep"):
             executor.close()

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
@@ -217,9 +216,8 @@ class BatchExecutor(Executor):
         options = self._merged(job)
         region = self._service.region  # as boto3, and as everybody else calls it
         variables = {**job.environment, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}
-        driver = replace(
-            job, environment=variables, options={**job.options, "iam_role": options.driver_role or options.iam_role}
-        )
+        role = {"iam_role": options.driver_role or options.iam_role}
+        driver = job.changed(environment=variables, options={**job.options, **role})
         request, options = self._prepared(driver)
         return self._submitted({**request, "retryStrategy": DRIVER_RETRIES}, options)
 

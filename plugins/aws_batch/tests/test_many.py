@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
@@ -80,7 +79,7 @@ def test_jobs_of_a_queue_that_a_step_named_are_adopted(endpoint: Endpoint) -> No
     first = executor(endpoint)
     (one,) = jobs(1)
     (other,) = jobs(1, "other")
-    handles = {one.name: first.submit(one), other.name: first.submit(replace(other, options={"queue": "other"}))}
+    handles = {one.name: first.submit(one), other.name: first.submit(other.changed(options={"queue": "other"}))}
     first.close()
     for queue in (endpoint.queue, None):
         second = BatchExecutor(RunInfo(flow="F", run="r", user="u"), queue=queue, image="any")

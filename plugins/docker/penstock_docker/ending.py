@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from penstock.contracts.executor import JobState, JobStatus
 from penstock.errors import JobRejected
 
@@ -41,7 +39,7 @@ def of_host(found: Mapping[str, Any] | None, fate: Fate, tail: bytes) -> JobStat
     if found_status is None or found_status.state is JobState.SUCCEEDED:
         return JobStatus(state=JobState.LOST, reason="the host in its warm container is gone")
     said = tail.decode("utf-8", "replace").strip()
-    return replace(found_status, reason=f"{found_status.reason}; its last words: {said}") if said else found_status
+    return found_status.changed(reason=f"{found_status.reason}; its last words: {said}") if said else found_status
 
 
 def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus | None:

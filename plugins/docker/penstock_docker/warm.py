@@ -14,7 +14,6 @@ import secrets
 import select
 import threading
 from collections import defaultdict, deque
-from dataclasses import replace
 from functools import partial
 
 from penstock.contracts.executor import JobState, JobStatus
@@ -231,7 +230,7 @@ class WarmContainers:
         """A container that serves the host of many attempts. Also after a try that the engine did not live to see."""
         containers = self._containers
         image = containers.image(options)
-        host = replace(job, name=one.name, command=job.host_command, pathspec="")
+        host = job.changed(name=one.name, command=job.host_command, pathspec="")
         containers.remove(one.name)
         containers.make(host, options, image, speaks=True)
         try:
