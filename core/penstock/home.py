@@ -9,8 +9,9 @@ from penstock.compat.variables import translated
 from penstock.contracts.reach import Reach
 from penstock.errors import SettingsError
 from penstock.nearest import hint
+from penstock.options import of_type, options_of
 from penstock.registry import Registry
-from penstock.settings import BACKEND_KINDS, DEFAULT, Settings, of_type, options_of
+from penstock.settings import BACKEND_KINDS, DEFAULT, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def option(default: Any, *, help: str, secret: bool = False, nearest: bool = Fal
     """A field of an options class.
 
     secret: never shown, never written into a run. nearest: `default` is the name of a folder, which is looked for in
-    the working directory and the folders above it (`settings.nearest_folder` has the rule).
+    the working directory and the folders above it (`nearest_folder.py` has the rule).
     """
     return field(default=default, metadata={"help": help, "secret": secret, "nearest": nearest})
 

@@ -28,8 +28,8 @@ from penstock.home import Home
 from penstock.host.flow_file import FlowFile
 from penstock.host.process import declared
 from penstock.nearest import hint
+from penstock.options import options_of
 from penstock.registry import Registry
-from penstock.settings import options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

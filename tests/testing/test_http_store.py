@@ -14,8 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock.options import options_of
 from penstock.registry import Registry
-from penstock.settings import options_of
 from penstock.testing import DatastoreSuite, HttpDatastore, HttpStoreServer, MemoryDatastore
 from penstock.testing.flow_suite import FLOWS
 from penstock.testing.http_store import TOKEN_VARIABLE

@@ -1,4 +1,4 @@
-"""Settings: layers, conversion, origins, location."""
+"""Settings: layers and origins, and what is said to mistakes in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from penstock.errors import PluginError, SettingsError, UsageError
 from penstock.plugin import Backend, option
 from penstock.setting_files import project_file, user_file
-from penstock.settings import Option, Settings, convert, nearest_folder, options_of
+from penstock.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -183,19 +183,6 @@ def test_relative_paths_start_where_they_were_said(tmp_path: Path) -> None:
     assert found.options("executor", "cloud")["folder"] == str(work / "data")
 
 
-@pytest.mark.parametrize("value", [True, 3, 2.5, ["a"], None])
-@pytest.mark.parametrize("kind", ["str", "int", "float", "bool", "Path", "tuple[str, ...]"])
-def test_toml_values_convert_or_are_refused_with_what_is_wanted(kind: str, value: object) -> None:
-    try:
-        convert(Option("x", "y", kind), value, "/")
-    except ValueError as error:
-        assert str(error).startswith(("a ", "true", "texts"))
-
-
-def test_a_table_becomes_texts() -> None:
-    assert convert(Option("x", "y", "tuple[str, ...]"), {"a": "b", "c": 1}, "/") == ("a=b", "c=1")
-
-
 def test_the_nearest_project_file_counts(tmp_path: Path) -> None:
     (tmp_path / "penstock.toml").write_text('executor = "cloud"\n')
     inner = tmp_path / "inner"
@@ -289,49 +276,6 @@ def test_options_beside_the_name_of_an_executor(tmp_path: Path) -> None:
         found.given("executor", "cloud", {"imag": "x"})
     with pytest.raises(UsageError, match="'x' is not a whole number"):
         found.given("executor", "cloud", {"retries": "x"})
-
-
-def test_an_option_must_have_a_type_that_can_be_typed() -> None:
-    @dataclass(frozen=True)
-    class Odd:
-        table: dict[str, str] = option(None, help="")
-
-    backend = Backend(kind="executor", name="odd", contract=1, summary="", target="a:b", options=Odd)
-    with pytest.raises(SettingsError, match="its option table has the type"):
-        options_of(backend)
-
-
-# ------------------------------------------------------------------------------------------------- location
-
-
-@pytest.mark.parametrize(
-    ("existing", "start", "expected"),
-    [
-        ([], "home/a/b", "home/a/b"),
-        (["home/a"], "home/a/b/c", "home/a"),
-        (["home/a", "home/a/b"], "home/a/b/c", "home/a/b"),
-        (["home"], "home/a", "home/a"),
-        (["home"], "home", "home"),
-        (["."], "home/a", "home/a"),
-        (["elsewhere"], "elsewhere/x", "elsewhere"),
-    ],
-)
-def test_the_folder_is_looked_for_where_nobody_else_may_write(
-    tmp_path: Path, existing: list[str], start: str, expected: str
-) -> None:
-    for name in existing:
-        (tmp_path / name / ".data").mkdir(parents=True)
-    (tmp_path / start).mkdir(parents=True, exist_ok=True)
-    found = nearest_folder(".data", str(tmp_path / start), str(tmp_path / "home"))
-    assert found == str((tmp_path / expected / ".data").resolve())
-
-
-@pytest.mark.parametrize(("mode", "found"), [(0o755, "."), (0o777, "a"), (0o1777, "a")])
-def test_a_folder_in_which_others_may_write_is_not_looked_into(tmp_path: Path, mode: int, found: str) -> None:
-    (tmp_path / ".data").mkdir()
-    (tmp_path / "a").mkdir()
-    tmp_path.chmod(mode)
-    assert nearest_folder(".data", str(tmp_path / "a"), None) == str((tmp_path / found / ".data").resolve())
 
 
 def test_where_the_users_own_file_lies() -> None:

@@ -88,7 +88,7 @@ def named(name: str) -> type[StepDecorator] | None:
 
 def decorator_of(backend: Backend) -> type[StepDecorator]:
     """The step decorator of an executor."""
-    from penstock.settings import options_of
+    from penstock.options import options_of
 
     options = {option.name: option.default for option in options_of(backend)}
     return type(

@@ -11,7 +11,8 @@ import click
 from penstock.cli.option import Sectioned, SettingOption, shared_options
 from penstock.cli.session import Session
 from penstock.errors import UsageError
-from penstock.settings import BACKEND_KINDS, options_of
+from penstock.options import options_of
+from penstock.settings import BACKEND_KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from penstock.cli.command import Command
 from penstock.cli.table import table
 from penstock.errors import NotFound
 from penstock.nearest import hint
-from penstock.settings import BACKEND_KINDS, CORE_OPTIONS, options_of
+from penstock.options import CORE_OPTIONS, options_of
+from penstock.settings import BACKEND_KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

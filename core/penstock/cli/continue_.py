@@ -6,7 +6,7 @@ import click
 
 from penstock.cli.command import Command
 from penstock.cli.option import SettingOption
-from penstock.settings import CORE_OPTIONS
+from penstock.options import CORE_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from penstock.cli.command import Command
 from penstock.cli.option import Nearest, Sectioned, SettingOption
 from penstock.compat.options import ALIAS, CONFIGS
 from penstock.errors import PenstockError, UsageError
-from penstock.settings import CORE_OPTIONS
+from penstock.options import CORE_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.compat.options import CONFIGS, ENVIRONMENT, IGNORED
-from penstock.settings import CORE_OPTIONS, Option
+from penstock.options import CORE_OPTIONS, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -236,8 +236,8 @@ def _open_home(
     profile: str | None,
 ) -> Stores:
     from penstock.home import Home
+    from penstock.options import options_of
     from penstock.registry import Registry
-    from penstock.settings import options_of
 
     registry = Registry()
     flags = dict(named)
