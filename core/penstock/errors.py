@@ -2,15 +2,15 @@
 
     PenstockError                      exit code
     |-- UsageError                     2   a command, an option or a parameter as typed
-    |   `-- NotFound                   2   a flow, run, step, task or artifact that is not there
-    |       `-- NamespaceMismatch      2   it is there, but the namespace hides it
+    |   |-- NotFound                   2   a file, flow, run, step, task or artifact that is not there
+    |   |   `-- NamespaceMismatch      2   it is there, but the namespace hides it
+    |   `-- RunDriven                  2   another scheduler drives the run that this command wants to
     |-- FlowError                      3   the user's graph or flow file
     |-- SettingsError                  4   a project file, a profile, a combination of backends
     |   `-- PluginError                4   a plugin is missing, broken or incompatible
     |       `-- NotInstalled           4   a plugin that is there to be installed; an ImportError, too
     |-- RunFailed                      1   the run ended, and not well
-    |   |-- RunCancelled             130   stopped by a signal (130, 143) or from outside
-    |   `-- RunDriven                  1   another scheduler drives this run
+    |   `-- RunCancelled             130   stopped by a signal (130, 143) or from outside
     |-- ArtifactError                  1   a value can't be stored, found, read or trusted
     |   |-- NotStorable                1   a value that can't be pickled, by its path inside the artifact
     |   |-- ChunkDamaged               1   stored bytes that are missing or not what their name says
@@ -73,6 +73,10 @@ class NamespaceMismatch(NotFound):
     """What was asked for is there, but it lacks the tag that the namespace asks for."""
 
 
+class RunDriven(UsageError):
+    """Another scheduler holds the lease of the run: nothing was begun."""
+
+
 class FlowError(PenstockError):
     """The flow file or its graph can't be run as it is."""
 
@@ -101,10 +105,6 @@ class RunCancelled(RunFailed):
     """The run was stopped."""
 
     exit_code = 130
-
-
-class RunDriven(RunFailed):
-    """Another scheduler holds the lease of the run."""
 
 
 class ArtifactError(PenstockError):

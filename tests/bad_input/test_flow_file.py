@@ -541,9 +541,9 @@ def test_a_symbolic_link_to_a_flow_file(shell: Shell) -> None:
     if answer.code == 3:  # modules are looked for beside the link, as Python does for a script that is imported
         is_refusal(answer, 3, "no module named 'beside'")
     (shell.folder / "loop.py").symlink_to("loop.py")
-    is_refusal(shell.flow("run", "loop.py"), 3, "loop.py")
+    is_refusal(shell.flow("run", "loop.py"), 2, "loop.py leads to no file: it is a link", next_="there are: link.py")
     (shell.folder / "dangling.py").symlink_to("nowhere.py")
-    is_refusal(shell.flow("run", "dangling.py"), 3, "no file dangling.py")
+    is_refusal(shell.flow("run", "dangling.py"), 2, "dangling.py leads to no file")
 
 
 def test_a_module_beside_that_can_not_be_imported_is_shown_by_its_own_line(shell: Shell) -> None:
@@ -586,17 +586,30 @@ def test_a_pipe_as_a_flow_file(shell: Shell) -> None:
 @pytest.mark.parametrize("command", ["run", "resume", "check", "show"])
 def test_files_that_are_not_there(command: str, shell: Shell) -> None:
     answer = shell.flow(command, "nowhere.py")
-    is_tidy(answer)
-    assert answer.code in (2, 3)
-    assert "no file nowhere.py" in answer.err + answer.out
-    assert "next: " in answer.err + answer.out
+    is_refusal(answer, 2, "no file nowhere.py", next_="flow run FILE.py")
     assert not shell.store.exists()
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "check", "show"])
+@pytest.mark.parametrize(
+    ("said", "near"),
+    [("petflow.py", "pets flow.py"), ("pets_flow.py:PetsFlow", "pets flow.py"), ("pets flow", "pets flow.py"),
+     ("x/fine.py", "FILE.py"), ("below/fin.py", "below/fine.py"), ("below", "below/fine.py"), ("q.py", "there are: "),
+     ("/fine.py", "FILE.py")],
+)  # fmt: skip
+def test_the_file_that_was_probably_meant(command: str, said: str, near: str, shell: Shell) -> None:
+    for name in ("fine.py", "pets flow.py", "below/fine.py", "below/notes.txt"):
+        shell.write(name, FINE)
+    if command == "show" and ".py" not in said:
+        is_refusal(shell.flow(command, said), 2)  # a flow of the store could have this name
+        return
+    is_refusal(shell.flow(command, said), 2, next_=near)
 
 
 @pytest.mark.parametrize(("said", "next_"), [("FineFlo", "FineFlow"), ("X", "FineFlow"), ("step", "FineFlow")])
 def test_a_flow_that_the_file_lacks(said: str, next_: str, shell: Shell) -> None:
     shell.write("fine.py", FINE)
-    is_refusal(shell.flow("run", f"fine.py:{said}"), 3, f"no flow '{said}'", next_=next_)
+    is_refusal(shell.flow("run", f"fine.py:{said}"), 2, f"no flow '{said}'", next_=next_)
 
 
 def test_one_of_two_flows(shell: Shell) -> None:

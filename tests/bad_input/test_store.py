@@ -355,11 +355,11 @@ def test_a_run_that_another_machine_drives(kept: Shell) -> None:
     _lease(kept, host="elsewhere", user="bob", pid=1)
     is_refusal(
         kept.flow("continue", "KeepFlow/latest"),
-        1,
+        2,
         "is driven by bob on elsewhere, process 1, since",
         next_="--takeover",
     )
-    is_refusal(kept.flow("resume", "keep.py"), 2, "still runs: driven by bob on elsewhere", next_="flow cancel")
+    is_refusal(kept.flow("resume", "keep.py"), 2, "still runs: it is driven by bob on elsewhere", next_="flow cancel")
     assert "running" in kept.flow("runs").out
     done = kept.flow("continue", "KeepFlow/latest", "--takeover")
     is_tidy(done)
@@ -385,8 +385,10 @@ def test_a_run_that_is_driven_on_this_machine(shell: Shell) -> None:
     with shell.start(sys.executable, "-P", "-m", "penstock", "run", "slow.py") as process:
         assert process.stdout is not None
         assert b"here" in process.stdout.readline()
-        is_refusal(shell.flow("continue", "KeepFlow/latest"), 1, f"process {process.pid}", next_="flow cancel")
+        is_refusal(shell.flow("continue", "KeepFlow/latest"), 2, f"process {process.pid}", next_="flow cancel")
         is_refusal(shell.flow("resume", "slow.py"), 2, "still runs", next_="flow cancel")
+        vague = shell.flow("cancel", "KeepFlow")
+        is_refusal(vague, 2, "'KeepFlow' is a flow; which of its runs?", "(running)", next_="cancel KeepFlow/latest")
         ended = shell.flow("cancel", "KeepFlow/latest")
         is_tidy(ended)
         assert ended.code == 0, ended

@@ -9,18 +9,6 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import (
-    BackendError,
-    BackendMisconfigured,
-    FlowError,
-    PenstockError,
-    PluginError,
-    RunCancelled,
-    RunFailed,
-    SettingsError,
-    StoreVersion,
-    UsageError,
-)
 from tests.bad_input.shell import Shell, is_refusal, is_tidy
 from tests.cli.conftest import shell_id
 
@@ -66,11 +54,65 @@ def test_a_run_that_fails_says_where_and_what_next(spelling: str, shell: Shell) 
     assert answer.err.rstrip().splitlines()[-1] == f"  next: {command} --origin-run-id={listed['run']}"
     assert re.search(
         (
-            r"count\[1\]  failed after 2 attempts \(.*\)  pets.py:25\n    25 \|  raise ValueError\(\"no dogs\"\)\n"
-            r"  ValueError: no dogs"
+            r"count\[1\]  failed after 2 attempts \(.*\)  pets.py:25  ValueError: no dogs\n"
         ),
         answer.err,
     )
+
+
+MANY = """
+import sys
+from penstock import FlowSpec, retry, step
+
+class ManyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.xs = range(40)
+        self.next(self.each, foreach="xs")
+
+    @retry(times=1)
+    @step
+    def each(self):
+        from penstock import current
+        if current.retry_count < RETRIES:
+            raise ValueError("größe\\n  of " + str(self.input % KINDS))
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 40])
+def test_of_tasks_that_fail_alike_one_traceback_is_shown(kinds: int, shell: Shell) -> None:
+    shell.write("many.py", MANY.replace("RETRIES", "9").replace("KINDS", str(kinds)))
+    answer = shell.flow("run", "many.py", "--max-workers=1", "--on-failure=continue")
+    is_tidy(answer)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.count("Traceback (most recent call last)") == kinds
+    assert answer.err.count("is tried again") == 40
+    line = re.compile(r"^each\[\d+\]  failed after 2 attempts \(.*\)  many.py:16  ValueError: größe$", re.MULTILINE)
+    told = line.findall(answer.err)
+    assert len(told) == min(40, 10 * kinds)
+    assert answer.err.count("failed like the 10 before") == (kinds < 40) * kinds
+    assert answer.err.count("the same error in ") == (kinds < 40) * kinds
+    assert shell.flow("logs", "ManyFlow/latest/each/39").err.count("Traceback") == 1, "the store has each of them"
+
+
+def test_a_retry_that_succeeds_says_once_why_it_was_needed(shell: Shell) -> None:
+    shell.write("many.py", MANY.replace("RETRIES", "1").replace("KINDS", "1").replace("range(40)", "range(2)"))
+    answer = shell.flow("run", "many.py", "--max-workers=1")
+    assert answer.code == 0, answer
+    assert answer.err.count("Traceback (most recent call last)") == 1
+    lines = [line for line in answer.err.splitlines() if line.startswith("each[1]")]
+    assert [re.sub(r"[\d.]+s", "_", line) for line in lines] == [
+        "each[1]  failed in _, is tried again: ValueError: größe", "each[1]  done in _"
+    ]
 
 
 @pytest.mark.parametrize("spelling", ["flow", "script"])
@@ -123,48 +165,6 @@ def test_continue_and_cancel_of_runs_that_have_ended(pets: Shell) -> None:
         is_refusal(pets.flow("continue", run), 2, f"has ended: {status}", next_="flow resume pets.py")
         is_refusal(pets.flow("cancel", run), 2, f"has ended: {status}", next_="flow runs PetsFlow")
         is_refusal(pets.script("pets.py", "cancel", shell_id(pets, name)), 2, f"has ended: {status}")
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["run", "pets.py"], 0), (["run", "pets.py", "--break_it"], 1), (["run", "pets.py", "--bad"], 2),
-        (["run", "no.py"], 3), (["run", "pets.py", "--profile=x"], 4), (["run", "pets.py", "--executor=x"], 4),
-        (["check", "pets.py"], 0), (["check", "no.py"], 3), (["--help"], 0), ([], 2), (["plugins"], 0),
-        (["config", "x"], 2),
-    ],
-)  # fmt: skip
-def test_exit_codes(words: list[str], code: int, shell: Shell) -> None:
-    assert shell.flow(*words).code == code
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (PenstockError, 1), (RunFailed, 1), (UsageError, 2), (FlowError, 3), (SettingsError, 4), (PluginError, 4),
-        (BackendMisconfigured, 4), (StoreVersion, 4), (BackendError, 5), (RunCancelled, 130),
-    ],
-)  # fmt: skip
-def test_exit_codes_of_errors(error: type[PenstockError], code: int) -> None:
-    assert error("m").exit_code == code
-
-
-def test_a_backend_that_is_not_there_now(shell: Shell) -> None:
-    shell.write("away.py", '''
-from penstock.errors import BackendUnavailable
-from penstock_local.file_datastore import FileDatastore
-
-class Away(FileDatastore):
-    """A store that does not answer."""
-    def __init__(self, root: str = "x"):
-        super().__init__(root)
-    def get(self, key, start=0, length=None):
-        raise BackendUnavailable("the store does not answer", hint="try again")
-    put = get
-''')  # fmt: skip
-    is_refusal(
-        shell.flow("run", "pets.py", "--datastore=away.py:Away"), 5, "the store does not answer", next_="try again"
-    )
 
 
 def test_only_a_job_that_outlives_this_machine_can_drive_a_run(shell: Shell) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock import Runner
-from penstock.errors import FlowError, UsageError
+from penstock.errors import NotFound, UsageError
 
 FLOW = """
 import os
@@ -120,5 +120,5 @@ def test_what_is_wrong_is_told_before_anything_starts(
 
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
-    with pytest.raises(FlowError, match="no file"):
+    with pytest.raises(NotFound, match="no file"):
         Runner("nowhere.py").run()

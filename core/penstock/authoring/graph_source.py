@@ -138,7 +138,9 @@ def _parsed(text: str, file: str) -> ast.Module:
 
 def syntax_error(error: Exception, file: str) -> FlowError:
     """What Python's parser said, with the line of the file that it means."""
-    hint = f"flow check {file}   # when it is mended"
+    import shlex
+
+    hint = f"flow check {shlex.quote(file)}   # when it is mended"
     line = getattr(error, "lineno", None)
     if not line:  # null bytes, a broken encoding
         return FlowError(f"{file} is no Python source: {error}", where=file, hint=hint)

@@ -1,4 +1,4 @@
-"""`flow cancel RUN`: end a run, wherever its scheduler is."""
+"""`flow cancel RUN`: end a run, wherever its scheduler is. A flow's name alone is not enough."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 def command(session: Session, *, run: str) -> int:
     """0 when the run ended as cancelled, 1 when it had time to end otherwise."""
     from penstock.cli.console import PlainConsole
+    from penstock.cli.target import run_of
     from penstock.running.cancellation import cancel_run
     from penstock.running.header import read_header
     from penstock.values import CANCELLED
 
-    flow, run_id = session.which_run(run)
+    flow, run_id = run_of(session, run, named=True)
     header = read_header(session.home.datastore, flow, run_id)
     home = session.open_home(recorded=header["settings"])
-    console = PlainConsole(quiet=session.quiet, script=session.script)
+    console = PlainConsole(quiet=session.quiet, script=session.script, again=session.again)
     outcome = cancel_run(home, flow, run_id, console.note)
     console.note(f"{flow}/{run_id} {outcome}")
     return 0 if outcome == CANCELLED else 1

@@ -55,7 +55,7 @@ def command(session: Session, *, as_json: bool, alias: str, file: str = "") -> i
             click.echo(line)
         _print(path, graph, found, note)
         if used and not found:
-            click.echo(f"  next: flow run --{ALIAS} {shown_file(path)}")
+            click.echo(f"  next: {session.again(f'flow run --{ALIAS} {shown_file(path)}')}")
     return FlowError.exit_code if found else 0
 
 

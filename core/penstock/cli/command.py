@@ -41,6 +41,7 @@ class Command(click.Command):
         """Read twice. Raises UsageError for an option of a backend that is not chosen, or one that is given twice."""
         if not isinstance(ctx.obj, Session):
             ctx.obj = Session()
+        ctx.obj.typed = (ctx, list(args))
         try:
             ctx.meta[_EXTRA] = list(self.extra_options(ctx, list(args)))
             ctx.obj.flags.clear()

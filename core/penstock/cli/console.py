@@ -14,6 +14,7 @@ from penstock.values import CANCELLED, LOST, ROOT_PLACE, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TextIO
 
     from penstock.authoring.graph import Graph
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WIDE = 50  # items of a foreach, from which on its tasks are counted and not named
 TENTHS = 10
+MOST_ALIKE = 10  # tasks that fail in the same way and are named one by one
+MOST_TOLD = 50  # different tracebacks that are kept, so as not to show one twice
 LONGEST_LINE = 64 << 10  # bytes of a line without an end that are held back before they are shown as they are
 
 
@@ -29,22 +32,31 @@ class PlainConsole:
     """One line an event.
 
     graph: says which steps are in a foreach, so that their tasks are told apart; quiet: only the output of tasks;
-    script: the flow's file was started as a program, and is called so again.
+    script: the flow's file was started as a program, and is called so again; again: completes what is to be typed next.
     """
 
     def __init__(
-        self, graph: Graph | None = None, *, quiet: bool = False, script: bool = False, cells: bool = False
+        self,
+        graph: Graph | None = None,
+        *,
+        quiet: bool = False,
+        script: bool = False,
+        cells: bool = False,
+        again: Callable[[str], str] = str,
     ) -> None:
         self._many = frozenset(name for name, step in graph.steps.items() if step.depth) if graph else frozenset()
-        self._quiet, self._script, self._cells = quiet, script, cells
+        self._quiet, self._script, self._cells, self._again = quiet, script, cells, again
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
         self._counts: dict[tuple[str, str], int] = {}  # tasks that are done, of wide foreach steps
         self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
+        self._run = ""
+        self._told: set[bytes] = set()  # tracebacks that attempts have shown
 
     # -- the protocol of `driver.Console`
 
     def started(self, pathspec: Pathspec, executor: str, where: str) -> None:
         """The first line: which run, where it executes, where its data lies."""
+        self._run = str(pathspec)
         self._say(f"{pathspec}  executor {executor}  data {shown_place(where)}")
 
     def task_started(self, pathspec: Pathspec) -> None:
@@ -52,7 +64,7 @@ class PlainConsole:
 
     def output(self, step: str, place: str, stream: str, data: bytes) -> None:
         """Show whole lines; what has no end yet waits for it."""
-        held = self._halves.pop((step, place, stream), b"") + data
+        held = self._without_told(self._halves.pop((step, place, stream), b"") + data)
         whole, newline, half = held.rpartition(b"\n")
         if half and len(half) > LONGEST_LINE:
             whole, newline, half = held, b"\n", b""
@@ -67,6 +79,9 @@ class PlainConsole:
             half = self._halves.pop((record.step, record.place, stream), None)
             if half is not None:
                 self._show(record.step, record.place, stream, [half])
+        told = str((record.exception or {}).get("traceback", "")).encode("utf-8", "surrogateescape")
+        if told and len(self._told) < MOST_TOLD:
+            self._told.add(told)
         name, took = self._label(record.step, record.place), f"{max(0.0, record.ended_s - record.started_s):.1f}s"
         if record.outcome == SUCCEEDED:
             self._done(record, name, took)
@@ -79,7 +94,7 @@ class PlainConsole:
 
     def note(self, text: str) -> None:
         """A remark."""
-        self._say(text)
+        self._say(self._again(text))
 
     def run_ended(self, result: RunResult) -> None:
         """The last block: outcome, counts, time, and what to type next."""
@@ -94,9 +109,17 @@ class PlainConsole:
         if result.outcome == SUCCEEDED and result.reused and not done:
             self._say("  nothing was left to run; name a step to run it and what follows again: flow resume FILE STEP")
         if result.outcome != SUCCEEDED:
-            self._say(f"  next: {self._next(result)}")
+            self._say(f"  next: {self._again(self._next(result))}")
 
     # -- lines
+
+    def _without_told(self, data: bytes) -> bytes:
+        """Without a traceback at its end that another attempt has shown, word for word: how this one failed is told in
+        one line, and of ten tasks that fail alike one traceback is enough."""
+        for told in () if self._quiet else self._told:
+            if data.endswith(told) and data[-len(told) - 1 : -len(told)] in (b"", b"\n"):
+                return data[: -len(told)]
+        return data
 
     def _next(self, result: RunResult) -> str:
         file = shown_file(result.file)
@@ -120,23 +143,29 @@ class PlainConsole:
                 self._say(f"{record.step}{inside}  {count} of {width} done")
 
     def _failed(self, record: Record, name: str, took: str) -> None:
+        """One line: the whole traceback is what the task itself said last."""
         error = record.exception or {}
         cause = (error.get("type"), error.get("message"), error.get("file"), error.get("line"))
         same = self._same.setdefault(cause, [])
         same.append(name)
+        if len(same) > MOST_ALIKE:
+            if len(same) == MOST_ALIKE + 1:
+                self._say(f"{name}  {record.outcome} like the {MOST_ALIKE} before; the end of the run counts them")
+            return
         tries = f" after {record.attempt + 1} attempts" if record.attempt else ""
         at = f"{error['file']}:{error.get('line')}" if error.get("file") else str(error.get("where", ""))
         place = f"  {shown_place(at)}" if at else ""
-        self._say(f"{name}  {record.outcome}{tries} ({took}){place}")
-        if error.get("source") and len(same) == 1:
-            self._say(f"    {error.get('line')} |  {error['source'].strip()}")
-        self._say(f"  {_cause(record)}")
+        self._say(f"{name}  {record.outcome}{tries} ({took}){place}  {_cause(record)}")
 
     def _show(self, step: str, place: str, stream: str, lines: list[bytes]) -> None:
         out = sys.stderr if stream == "stderr" else sys.stdout
         prefix = self._label(step, place).encode("utf-8", "surrogateescape") + b"  "
         data = b"".join(prefix + line + b"\n" for line in lines)
-        write(out, tame(data) if out.isatty() else data)
+        lost = write(out, tame(data) if out.isatty() else data)
+        if lost is not None and out is sys.stdout:
+            gone = "nobody reads it any more" if isinstance(lost, BrokenPipeError) else lost.strerror
+            self._say(f"standard output can't be written: {gone}; the run goes on, and keeps what its tasks print")
+            self._say(f"  next: {self._again(f'flow logs {self._run}')}")
 
     def _label(self, step: str, place: str) -> str:
         """`start`, and inside a foreach `train[17]`."""
@@ -148,8 +177,9 @@ class PlainConsole:
             write(sys.stderr, (printable(text, lines=True) + "\n").encode(encoding, "backslashreplace"))
 
 
-def write(stream: TextIO, data: bytes) -> None:
-    """Bytes to a text stream, past its encoding; a notebook's streams have no bytes below."""
+def write(stream: TextIO, data: bytes) -> OSError | None:
+    """Bytes to a text stream, past its encoding; a notebook's streams have no bytes below. Returns why it is given up:
+    `flow run FILE | head`, a terminal that was closed, a full disk. The run goes on, unheard."""
     below = getattr(stream, "buffer", None)
     try:
         if below is None:
@@ -158,8 +188,10 @@ def write(stream: TextIO, data: bytes) -> None:
             stream.flush()
             below.write(data)
         stream.flush()
-    except OSError:  # `flow run FILE | head`, a terminal that was closed, a full disk: the run goes on, unheard
+    except OSError as error:
         forget_stream(stream.fileno())
+        return error
+    return None
 
 
 def _cause(record: Record) -> str:

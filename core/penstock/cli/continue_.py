@@ -34,12 +34,13 @@ def command(session: Session, *, run: str, takeover: bool) -> int:
     """Returns the exit code of the run."""
     from penstock.authoring.graph import Graph
     from penstock.cli.console import PlainConsole
+    from penstock.cli.target import run_of
     from penstock.running.continuation import continue_run
     from penstock.running.header import read_header
 
-    flow, run_id = session.which_run(run)
+    flow, run_id = run_of(session, run)
     header = read_header(session.home.datastore, flow, run_id)
     home = session.open_home(recorded=header["settings"])
-    console = PlainConsole(Graph.of(header["graph"]), quiet=session.quiet, script=session.script)
+    console = PlainConsole(Graph.of(header["graph"]), quiet=session.quiet, script=session.script, again=session.again)
     workers = home.settings.max_workers
     return continue_run(home, flow, run_id, console, takeover=takeover, max_workers=workers).exit_code

@@ -48,7 +48,7 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
         hint = f"{context.command_path if context else session.program} --help"
         return _tell(error.format_message(), "", hint, error.exit_code, as_json=as_json)
     if isinstance(error, PenstockError):
-        return _tell(error.message, error.where, error.hint, error.exit_code, as_json=as_json)
+        return _tell(error.message, error.where, session.again(error.hint), error.exit_code, as_json=as_json)
     import traceback
 
     traceback.print_exception(error)

@@ -173,9 +173,8 @@ def opened_of(ctx: click.Context) -> Opened:
 def home_of(ctx: click.Context, *, debug: bool) -> Home:
     """The stores for a run of the flow: its file may have set variables when it was imported."""
     session: Session = ctx.obj
-    if debug:
-        session.flags["executor"] = session.registry.default("executor", debug=True).name
-    home = session.open_home(opened_of(ctx).declaration.environ)
+    executor = session.registry.default("executor", debug=True).name if debug else None
+    home = session.open_home(opened_of(ctx).declaration.environ, executor=executor)
     if session.owns_process and home.executor_class(home.settings.executor).in_process:
         _fix_hash_seed()
     if opened_of(ctx).declaration.alias and not session.quiet:

@@ -43,6 +43,6 @@ def command(
     opened = opened_of(ctx)
     home = home_of(ctx, debug=debug)
     wishes = wishes_of(home, executor_for=executor_for, debug=debug, **options)
-    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script)
+    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script, again=session.again)
     origin = None if origin is None else origin.removeprefix(f"{opened.declaration.flow}/")
     return opened.resume(home, wishes, console, origin=origin, step=step).exit_code

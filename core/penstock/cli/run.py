@@ -35,5 +35,5 @@ def command(
     parameters = given_parameters(opened.declaration, ctx.meta.get("penstock.parameters", {}))
     home = home_of(ctx, debug=debug)
     wishes = wishes_of(home, executor_for=executor_for, debug=debug, **options)
-    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script)
+    console = PlainConsole(opened.declaration.graph, quiet=session.quiet, script=session.script, again=session.again)
     return opened.run(home, parameters, wishes, console).exit_code

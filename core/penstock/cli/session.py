@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import os
 
-from penstock.errors import UsageError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    import click
+
     from penstock.home import Home
     from penstock.host.flow_file import FlowFile
     from penstock.registry import Registry
     from penstock.running.opening import Opening
+    from penstock.settings import Settings
 
 
 class Session:
@@ -32,7 +33,9 @@ class Session:
         self.quiet = False
         self.added: tuple[str, ...] = ()  # of `--with`, as typed
         self.configs: list[str] = []  # names after `--config`
+        self.typed: tuple[click.Context, list[str]] | None = None  # the command, and the words behind its name
         self._homes: list[Home] = []
+        self._environ: Mapping[str, str | None] | None = None  # what the flow file changed
         self._opening: Opening | None = None
         self.owns_process = False  # True: this process is ours alone, and may be replaced (`flow run --debug`)
 
@@ -61,14 +64,44 @@ class Session:
         return self.open_home()
 
     def open_home(
-        self, environ: Mapping[str, str | None] | None = None, recorded: Mapping[str, Any] | None = None
+        self,
+        environ: Mapping[str, str | None] | None = None,
+        recorded: Mapping[str, Any] | None = None,
+        executor: str | None = None,
     ) -> Home:
-        """A home for a flow that changed the environment when it was imported, or for a run that goes on."""
+        """A home for a flow that changed the environment when it was imported, or for a run that goes on.
+
+        executor: in place of the one that was chosen.
+        """
         from penstock.home import Home
 
-        home = Home.open(self.flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded)
+        flags = self.flags if executor is None else {**self.flags, "executor": executor}
+        home = Home.open(flags, registry=self.registry, environ=environ, profile=self.profile, recorded=recorded)
         self._homes.append(home)
+        self._environ = environ
         return home
+
+    def settings_and_bare(self, *, of_the_flow: bool) -> tuple[Settings, Settings]:
+        """The settings that hold here, and those that would hold without what was typed.
+
+        of_the_flow: with the variables that the flow file sets; it is read again.
+        """
+        from penstock.home import Home
+
+        environ = self._environ if of_the_flow else None
+        bare = Home.open({}, registry=self.registry, environ=environ, profile=self.profile)
+        return self._homes[-1].settings, bare.settings
+
+    @property
+    def open(self) -> bool:
+        """Whether settings are known."""
+        return bool(self._homes)
+
+    def again(self, text: str) -> str:
+        """A text that says what to type next, with the options that this needs (`cli/again.py`)."""
+        from penstock.cli.again import again
+
+        return again(self, text)
 
     def open_flow(self, source: FlowFile) -> Opening:
         """Begin to open a flow file, if this was not begun already. Raises FlowError when there is none."""
@@ -86,20 +119,6 @@ class Session:
             self._opening.close()
         while self._homes:
             self._homes.pop().close()
-
-    def which_run(self, text: str) -> tuple[str, str]:
-        """Flow and run id of `Flow/RUN` as typed; of a script also `RUN` alone. Raises UsageError or NotFound."""
-        from penstock.storage import keys
-        from penstock.which_run import which_run
-
-        parts = text.strip("/").split("/")
-        if len(parts) == 1 and self.flow is not None and parts[0] != self.flow:
-            parts = [self.flow, *parts]
-        if len(parts) > 2 or not all(parts):
-            raise UsageError(f"{text!r} is not of the form Flow/RUN", hint="flow runs")
-        flow, wanted = parts[0], parts[1] if len(parts) == 2 else None
-        folders = self.home.datastore.list_folders(keys.flow_prefix(flow))
-        return flow, which_run(flow, wanted, map(keys.name, folders))
 
 
 def split_file(text: str) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.failure import shown_file, shown_place
 from penstock.cli.option import Nearest
+from penstock.cli.session import split_file
 from penstock.cli.table import table
 from penstock.cli.target import at, target_of
 from penstock.client import Flow, Run, Step
@@ -21,7 +23,7 @@ from penstock.view import StepView, TaskView, preview_lines, task_view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from penstock.authoring.graph import Graph
@@ -41,7 +43,7 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
     """Show the graph of a flow file, or what became of a run, step or task."""
     if what is None and session.file is None:
         raise UsageError("what shall be shown?", hint="flow show FILE   # or: flow show PetsFlow/latest")
-    if what is None or what.endswith(".py") or Path(what).is_file():
+    if what is None or split_file(what)[0].endswith(".py") or Path(what).is_file():
         graph = _graph(session, what or session.file or "")
         if as_json:
             document.show(**graph.data())
@@ -55,7 +57,7 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
         found = newest
     if isinstance(found, Run):
         view = found.view()
-        _tell(view.data(), _run_lines(view), as_json)
+        _tell(view.data(), itertools.chain(_run_lines(view), map(session.again, _next_command(view))), as_json)
         return
     history = found._history
     tasks, status = history.tasks(), history.status()
@@ -71,7 +73,7 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
         _tell({**at(found), **task.data()}, _task_lines(found, task, rows), as_json)
 
 
-def _tell(data: Mapping[str, Any], lines: Iterator[str], as_json: bool) -> None:
+def _tell(data: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
     if as_json:
         document.show(**data)
     else:
@@ -85,15 +87,14 @@ def _graph(session: Session, file: str) -> Graph:
     """As the imported file declares it; where it can't be imported, as its text says."""
     from penstock.running.launch import declare
 
-    if not Path(file).exists():
-        raise UsageError(f"no file {file}", where=file, hint="flow show FILE   # or: flow show Flow/latest")
+    source = session.flow_file(file)
     try:
-        with declare(session.flow_file(file)) as opened:
+        with declare(source) as opened:
             return opened.declaration.graph
     except FlowError as error:
         from penstock.authoring.graph_source import graph_of_source
 
-        graph = graph_of_source(Path(file).read_text(encoding="utf-8"), file, session.flow)
+        graph = graph_of_source(Path(source.path).read_text(encoding="utf-8"), source.path, source.flow)
         where = f"{error.where}: " if error.where else ""
         click.echo(f"{where}{error.message}\nthis is what its text says all the same", err=True)
         return graph
@@ -132,7 +133,6 @@ def _run_lines(view: RunView) -> Iterator[str]:
     for failure in view.failures:
         yield ""
         yield from _failure_lines(failure)
-    yield from _next_command(view)
 
 
 def _counts(step: StepView) -> str:

@@ -9,7 +9,7 @@ from importlib.machinery import SourceFileLoader
 
 from penstock.authoring import executor_decorators
 from penstock.authoring.graph import Graph
-from penstock.errors import FlowError, PenstockError
+from penstock.errors import FlowError, NotFound, PenstockError
 from penstock.host import own_modules
 from penstock.nearest import nearest
 
@@ -90,7 +90,7 @@ def import_flow(file: str, flow: str | None = None, code: ArchivedCode | None = 
 
     code: where it is imported from in place of the disk.
 
-    Raises FlowError with file:line for whatever goes wrong in it.
+    Raises FlowError with file:line for whatever goes wrong in it, NotFound where it has no flow of this name.
     """
     path = os.path.abspath(file)
     stem = os.path.splitext(os.path.basename(path))[0]
@@ -143,6 +143,8 @@ def _execute(path: str, stem: str, code: ArchivedCode | None) -> ModuleType:
 
 def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> FlowError:
     """The user's line, and what to do. names: what the file had defined by then."""
+    import shlex
+
     last = _own_frame(error, path)
     where = f"{last.filename}:{last.lineno}" if last is not None else path
     text = _text_of(error)
@@ -151,7 +153,7 @@ def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> 
 
         return syntax_error(error, path)
     if isinstance(error, OSError) and last is None:
-        return FlowError(f"{path} can't be read: {error.strerror}", where=path, hint=f"ls -l {path}")
+        return FlowError(f"{path} can't be read: {error.strerror}", where=path, hint=f"ls -l {shlex.quote(path)}")
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         beside = os.path.join(os.path.dirname(path), package)
@@ -167,7 +169,7 @@ def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> 
     if isinstance(error, ImportError):
         text = re.sub(r" \(/[^()]*\)$", "", text)  # where a module lies tells nothing
     shown = f"\n    {last.lineno} |  {last.line}" if last is not None and last.line else ""
-    hint = _missing_name(error, text, names) or f"python {path}   # shows every frame"
+    hint = _missing_name(error, text, names) or f"python {shlex.quote(path)}   # shows every frame"
     return FlowError(f"{type(error).__name__} while the file is imported" + (f": {text}" if text else "") + shown,
                      where=where, hint=hint)  # fmt: skip
 
@@ -223,8 +225,9 @@ def _chosen(module: ModuleType, path: str, flow: str | None) -> type[FlowSpec]:
         if flow not in flows:
             import difflib
 
-            near = difflib.get_close_matches(flow, flows, 1) or sorted(flows)
-            raise FlowError(f"no flow {flow!r} in {path}", where=path, hint=f"it has: {', '.join(near) or 'none'}")
+            near = difflib.get_close_matches(flow, flows, 1)
+            told = f"did you mean {path}:{near[0]}?" if near else f"it has: {', '.join(sorted(flows)) or 'none'}"
+            raise NotFound(f"no flow {flow!r} in {path}", where=path, hint=told)
         return flows[flow]
     if not leaves:
         raise FlowError(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from penstock.authoring.flow import FlowSpec
     from penstock.authoring.graph import Graph
+    from penstock.errors import NotFound
     from penstock.host.archived_code import ArchivedCode
 
 
@@ -42,6 +43,23 @@ class FlowFile:
         """The same file as the run has it in its archive; opened: what hosts are told, with `code` if there is one."""
         archive = {name: opened[name] for name in ("datastore", "code")} if "code" in opened else None
         return FlowFile(self.path, self.flow, alias=self.alias, added=self.added, archive=archive)
+
+    def missing(self) -> NotFound:
+        """The error for a path at which there is no file: the flow file that was probably meant stands beside it."""
+        from penstock.errors import NotFound
+        from penstock.nearest import hint
+
+        if os.path.isdir(self.path):
+            what, folder, name = f"{self.path} is a folder, not a flow file", self.path, ""
+        else:
+            led = "leads to no file: it is a link" if os.path.islink(self.path) else ""
+            what, (folder, name) = f"{self.path} {led}" if led else f"no file {self.path}", os.path.split(self.path)
+        try:
+            names = sorted(one for one in os.listdir(folder or os.curdir) if one.endswith(".py"))
+        except OSError:
+            names = []
+        beside = [path for path in (os.path.join(folder, one) for one in names) if os.path.isfile(path)]
+        return NotFound(what, where=self.path, hint=hint(self.path if name else "", beside) or "flow run FILE.py")
 
     def text(self) -> str:
         """As a word of a command line."""

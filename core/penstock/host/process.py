@@ -57,12 +57,14 @@ class HostProcess:
                     kind = getattr(errors, header["error"], FlowError)
                     raise kind(header["message"], hint=header["hint"], where=header["where"])
             if self.link.closed:
+                import shlex
+
                 code = self.process.wait()
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 raise FlowError(
                     f"the process that imports {os.path.basename(self.file)} ended with {how}",
                     where=self.file,
-                    hint=f"python {self.file}   # shows what it does",
+                    hint=f"python {shlex.quote(self.file)}   # shows what it does",
                 )
 
     def end_attempts(self) -> None:
@@ -100,14 +102,11 @@ def _kill_group(pid: int) -> None:
 
 
 def declared(source: FlowFile, environment: Mapping[str, str] | None = None) -> HostProcess:
-    """Start a host that imports a file, with these variables; ask it for its `declaration()`. Raises FlowError where
+    """Start a host that imports a file, with these variables; ask it for its `declaration()`. Raises NotFound where
     there is no such file."""
     file = source.path
     if source.archive is not None:
         return HostProcess(source, environment or {})
-    if not os.path.exists(file):
-        raise FlowError(f"no file {file}", where=file, hint="flow run FILE.py")
-    if os.path.isdir(file):
-        example = os.path.join(file, "FLOW.py")
-        raise FlowError(f"{file} is a folder, not a flow file", where=file, hint=f"flow run {example}")
+    if not os.path.exists(file) or os.path.isdir(file):
+        raise source.missing()
     return HostProcess(source, environment or {})

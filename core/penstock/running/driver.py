@@ -9,7 +9,7 @@ import time
 
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.reach import Reach
-from penstock.errors import RunDriven
+from penstock.errors import RunFailed
 from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
 from penstock.running import lease
@@ -148,7 +148,7 @@ class Driver:
             hosts.close()
             wake.close()
         if scheduler.superseded:
-            raise RunDriven(
+            raise RunFailed(
                 f"{flow}/{run} is driven by {lease.state(self.home.datastore, flow, run)}; this scheduler stops",
                 hint=f"flow show {flow}/{run}",
             )

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from penstock import nearest
-from penstock.errors import ChunkDamaged, UsageError
+from penstock.errors import ChunkDamaged, RunDriven, UsageError
 from penstock.running import lease, plan
 from penstock.running.history import read_history, standing_of
 from penstock.running.lease import Lease
@@ -70,8 +72,8 @@ class Opened:
         origin = which_run(flow, origin, datastore.list_folders(keys.flow_prefix(flow)))
         state = lease.state(datastore, flow, origin)
         if state.alive and records.read(datastore, keys.run_outcome(flow, origin)) is None:
-            raise UsageError(
-                f"{flow}/{origin} still runs: driven by {state}",
+            raise RunDriven(
+                f"{flow}/{origin} still runs: it is driven by {state}",
                 hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
         recorded, owned = records.list_attempts(datastore, flow, origin)
@@ -95,7 +97,7 @@ class Opened:
                 raise UsageError(
                     f"the parameter {parameter['name']!r} is new since {self.declaration.flow}/{origin}, and a resumed "
                     "run keeps the parameters of its origin",
-                    hint=f"flow run {self.declaration.file}",
+                    hint=f"flow run {shlex.quote(self.declaration.file)}",
                 )
 
     def _begin(
