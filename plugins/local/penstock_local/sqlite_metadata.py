@@ -242,6 +242,10 @@ class SqliteMetadata(MetadataStore):
             self._connection.close()
         self._connection = None
 
+    def __del__(self) -> None:
+        """A reader in a notebook is dropped, not closed; from 3.13 on Python warns of connections left open."""
+        self.close()
+
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     for kind, (table, columns) in _COLUMNS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,3 +125,14 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     made = SqliteMetadata(MemoryDatastore(), path=str(tmp_path / "file" / "runs.sqlite"))
     with pytest.raises(BackendUnavailable, match=r"runs\.sqlite"):
         made.write(run_rows("F", RUN))
+
+
+def test_a_store_that_nobody_holds_any_more_holds_no_file(tmp_path: Path) -> None:
+    dropped = SqliteMetadata(FileDatastore(root=str(tmp_path)))
+    dropped.write(run_rows("F", RUN))
+    connection = dropped._connection
+    assert connection is not None
+    del dropped
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
