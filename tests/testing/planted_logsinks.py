@@ -187,6 +187,14 @@ class OfOneThread(FileLogSink):
         super().append(self._stream, offset, chunk)
 
 
+class FollowsWholeLines(FileLogSink):
+    """A line that has not ended is not shown to who follows."""
+
+    def piece_at(self, stream: LogStream, offset: int) -> bytes:
+        found = super().piece_at(stream, offset)
+        return found[: found.rfind(b"\n") + 1]
+
+
 class OptionsOfAnother(FileLogSink):
     def options(self) -> dict[str, Any]:
         return {"root": self._given or f"{self.datastore.local_path('other')}"}
@@ -221,10 +229,15 @@ FAULTS = [
         "test_every_byte_is_kept test_a_large_piece test_read_begins_anywhere",
     ),
     Fault(UnixLineEnds, "test_every_byte_is_kept"),
-    Fault(InsistsOnABeginning, "test_a_stream_that_never_began_is_empty", "test_output_is_read_while_it_is_written"),
+    Fault(
+        InsistsOnABeginning,
+        "test_a_stream_that_never_began_is_empty test_pieces_are_followed_as_they_come",
+        "test_output_is_read_while_it_is_written",
+    ),
     Fault(
         BeginsAtTheBeginning,
-        "test_read_begins_anywhere test_what_append_returned_from_is_read_elsewhere test_a_large_piece",
+        "test_read_begins_anywhere test_pieces_are_followed_as_they_come "
+        "test_what_append_returned_from_is_read_elsewhere test_a_large_piece",
         "test_output_is_read_while_it_is_written",
     ),
     Fault(BeginsWithAPiece, "test_read_begins_anywhere", "test_output_is_read_while_it_is_written"),
@@ -247,6 +260,7 @@ FAULTS = [
         f"test_its_options_open_the_same_sink test_what_append_returned_from_is_read_elsewhere {_ELSEWHERE} "
         "test_closing_twice_closes_only_this_one",
     ),
+    Fault(FollowsWholeLines, "test_pieces_are_followed_as_they_come"),
     Fault(OptionsTell, "test_what_is_written_down_holds_no_secret"),
     Fault(ClosesOnce, "test_closing_twice_closes_only_this_one"),
 ]

@@ -32,7 +32,8 @@ class PlainConsole:
     """One line an event.
 
     graph: says which steps are in a foreach, so that their tasks are told apart; quiet: only the output of tasks;
-    script: the flow's file was started as a program, and is called so again; again: completes what is to be typed next.
+    script: the flow's file was started as a program, and is called so again; again: completes what is to be typed next;
+    live: somebody looks on while tasks run.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class PlainConsole:
         script: bool = False,
         cells: bool = False,
         again: Callable[[str], str] = str,
+        live: bool = True,
     ) -> None:
+        self.live = live and not quiet
         self._many = frozenset(name for name, step in graph.steps.items() if step.depth) if graph else frozenset()
         self._quiet, self._script, self._cells, self._again = quiet, script, cells, again
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream

@@ -44,7 +44,7 @@ def _drive(launch: dict[str, Any]) -> int:
     found = Home.open(flags, registry=registry)
     header = read_header(found.datastore, flow, run)
     found.close()
-    console = PlainConsole(Graph.of(header["graph"]))
+    console = PlainConsole(Graph.of(header["graph"]), live=False)
     until = time.monotonic() + PREDECESSOR_S
     while True:
         home = Home.open(flags, registry=registry, recorded=header["settings"])

@@ -52,6 +52,13 @@ class LogSink(ABC):
     def read(self, stream: LogStream, start: int = 0) -> Iterator[bytes]:
         """The bytes from `start` to the present end, in pieces; nothing for a stream that never began."""
 
+    def piece_at(self, stream: LogStream, offset: int) -> bytes:
+        """The next bytes from `offset`, which is where earlier ones ended; b"" while there are none.
+
+        Asked again and again for each attempt that is followed: override where `read` costs more than this.
+        """
+        return next(iter(self.read(stream, offset)), b"")
+
     def options(self) -> dict[str, Any]:
         """The keywords that open the same sink in another process, as JSON. Never holds a secret."""
         return {}

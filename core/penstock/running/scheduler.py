@@ -16,6 +16,7 @@ from penstock.running import plan
 from penstock.running.backlog import Backlog
 from penstock.running.copies import AttemptCopies
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
+from penstock.running.live_output import LiveOutput
 from penstock.running.orders import Orders, job_name
 from penstock.running.plan import Plan
 from penstock.running.spool import RecordSpool
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
 
     class Console(Protocol):
-        """What the loop tells people; `cli/console.py` has the one that prints."""
+        """What the loop tells people; `cli/console.py` has the one that prints. live: it shows output as it comes."""
+
+        live: bool
 
         def task_started(self, pathspec: Pathspec) -> None: ...
         def output(self, step: str, place: str, stream: str, data: bytes) -> None: ...
@@ -124,6 +127,7 @@ class Scheduler:
         self._past: dict[tuple[str, str], plan.Past] = dict(past or {})
         self._on_launched, self._on_parameters = on_launched, on_parameters
         self._continues = continues
+        self._live = LiveOutput(logging, wake.call)
         self._plan = Plan(graph)
         self._backlog = Backlog()
         self._running: dict[str, _Running] = {}
@@ -155,6 +159,7 @@ class Scheduler:
                 break
             self._obey()
             self._launch()
+        self._live.close()
         self._copies.write()
         return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
 
@@ -251,6 +256,8 @@ class Scheduler:
             return
         job = self._orders.job(ready, attempt, step, jobs.executor, self._constants)
         jobs.start(job, adopt=self._continues and not jobs.executor.starts_once)
+        if self.console.live and not jobs.executor.uses_hosts:
+            self._live.follow(name, self._at(running))
         pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
         self.observers.attempt_started(pathspec, step.executor)
         if ready.step != PARAMETERS_STEP:
@@ -276,6 +283,8 @@ class Scheduler:
         for name, jobs in self.jobs.items():
             for event in jobs.events(timeout_s / len(here) if jobs in here else 0.0):
                 self._hear(name, event, ended)
+        for printed in self._live.news():
+            self.console.output(*printed)
         self._end(ended)
         self._look()
 
@@ -289,6 +298,7 @@ class Scheduler:
             ended.append((running, event.status))
         elif event.kind == REJECTED:
             del self._running[running.name]
+            self._live.end(running.name)
             self._fail(running.ready, event.text)
         elif event.kind == TAIL:
             running.tail = event.text
@@ -411,7 +421,7 @@ class Scheduler:
         self.counts[record.outcome] += ready.step != PARAMETERS_STEP
         self.jobs[running.executor].forget(running.name)
         if not self.jobs[running.executor].executor.uses_hosts and not running.awaited:
-            self._show_stored(record)
+            self._show_stored(record, self._live.end(running.name))
         if record.outcome == SUCCEEDED:
             self._past.pop(ready.task, None)
             self.observers.attempt_finished(record, False)
@@ -438,16 +448,19 @@ class Scheduler:
         else:
             self._retry(ready, record, step, again)
 
-    def _show_stored(self, record: Record) -> None:
-        """What a job elsewhere printed: it comes with its record, or lies in the log sink."""
+    def _show_stored(self, record: Record, shown: Mapping[str, int]) -> None:
+        """What a job elsewhere printed: it comes with its record, or lies in the log sink. shown: how much was shown
+        while it ran."""
         for source, fact in (("stdout", record.stdout), ("stderr", record.stderr)):
             if fact is None:
                 continue
             if "text" in fact:
-                self.console.output(record.step, record.place, source, fact["text"].encode("utf-8", "surrogateescape"))
+                last = fact["text"].encode("utf-8", "surrogateescape")
+                missing = min(len(last), fact["size"] - shown[source])
+                self.console.output(record.step, record.place, source, last[len(last) - missing :])
                 continue
             stream = LogStream(self.flow, self.run_id, record.step, record.place, record.attempt, source)
-            for piece in self.logging.read(stream):
+            for piece in self.logging.read(stream, shown[source]):
                 self.console.output(record.step, record.place, source, piece)
 
     def _retry(self, ready: Ready, record: Record, step: StepPlan, again: plan.Attempt) -> None:

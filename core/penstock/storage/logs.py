@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.contracts.logsink import LogSink
+from penstock.errors import KeyMissing
 from penstock.storage import keys
 
 TYPE_CHECKING = False
@@ -36,6 +37,13 @@ class DatastoreLogSink(LogSink):
                     return  # cut short; `start` is the present end
                 yield found
                 start += len(found)
+
+    def piece_at(self, stream: LogStream, offset: int) -> bytes:
+        """One get: a piece is named after the offset where the one before it ended."""
+        try:
+            return self.datastore.get(keys.log(*_names(stream), offset))
+        except KeyMissing:
+            return b""
 
 
 def _names(stream: LogStream) -> tuple[str, str, str, str, int, str]:

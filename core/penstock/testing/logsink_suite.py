@@ -121,6 +121,17 @@ class LogSinkSuite:
 
         same()
 
+    def test_pieces_are_followed_as_they_come(self, sink: LogSink) -> None:
+        """As somebody does who looks on: again and again from where the last one ended."""
+        stream, seen = LogStream(*RUN, "0", 0, "stdout"), b""
+        assert sink.piece_at(stream, 0) == b""
+        for piece in (b"one\n", b"two", b" and three\n" * 100, b"end"):
+            sink.append(stream, len(seen), piece)
+            before = len(seen)
+            while found := sink.piece_at(stream, len(seen)):
+                seen += found
+            assert seen[before:] == piece
+
     def test_long_output_keeps_its_order(self, sink: LogSink) -> None:
         stream = LogStream(*RUN, "0", 0, "stdout")
         lines = [b"line %d of many\n" % number * (number % 7 + 1) for number in range(self.long)]
