@@ -19,13 +19,16 @@ OWN = "penstock"  # the distribution whose plugins are core's own
 
 class EntryPoint:
     """name: the plugin's short name; module: what to import; distribution and version: who installed it;
-    extras: what the distribution offers to be installed with it (known for core's own alone)."""
+    extras: what the distribution offers to be installed with it (known for core's own alone); metadata: the folder
+    that an installer wrote for it, empty where there is none."""
 
-    __slots__ = ("distribution", "extras", "module", "name", "version")
+    __slots__ = ("distribution", "extras", "metadata", "module", "name", "version")
 
-    def __init__(self, name: str, module: str, distribution: str, version: str, extras: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, module: str, distribution: str, version: str, extras: tuple[str, ...] = (), metadata: str = ""
+    ) -> None:
         self.name, self.module, self.distribution, self.version = name, module, distribution, version
-        self.extras = extras
+        self.extras, self.metadata = extras, metadata
 
     @property
     def own(self) -> bool:
@@ -41,10 +44,10 @@ def scan(path: Sequence[str], *, own_only: bool = False) -> list[EntryPoint]:
     found: list[EntryPoint] = []
     seen: set[str] = set()
     for folder in dict.fromkeys(path):
-        for distribution, version, text, extras in _distributions(folder or os.curdir, own_only):
+        for distribution, version, text, extras, metadata in _distributions(folder or os.curdir, own_only):
             if distribution not in seen:
                 seen.add(distribution)
-                found += [EntryPoint(*pair, distribution, version, extras) for pair in parse(text)]
+                found += [EntryPoint(*pair, distribution, version, extras, metadata) for pair in parse(text)]
     return found
 
 
@@ -59,8 +62,9 @@ def parse(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), re.split(r"[:\[\s]", target.strip())[0]
 
 
-def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Name, version, `entry_points.txt` and extras of the distributions in one path entry that have such a file."""
+def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...], str]]:
+    """Name, version, `entry_points.txt`, extras and metadata folder of the distributions in one path entry that have
+    such a file."""
     try:
         names = os.listdir(folder)
     except NotADirectoryError:
@@ -82,7 +86,7 @@ def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str,
         except OSError:
             continue
         extras = _extras(os.path.join(folder, name)) if distribution == OWN else ()
-        yield distribution, version, text, extras
+        yield distribution, version, text, extras, os.path.join(folder, name)
 
 
 def _split(stem: str) -> tuple[str, str]:
@@ -93,7 +97,7 @@ def _split(stem: str) -> tuple[str, str]:
     return (project, version) if dash and version[:1].isdigit() else (stem, "")
 
 
-def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[str, ...], str]]:
     """The same for a path entry that is a zip file."""
     from importlib.metadata import distributions
 
@@ -101,7 +105,7 @@ def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[st
         distribution = normal(found.metadata["Name"])
         text = found.read_text("entry_points.txt")
         if text and (not own_only or distribution == OWN):
-            yield distribution, found.version, text, tuple(found.metadata.get_all("Provides-Extra") or ())
+            yield distribution, found.version, text, tuple(found.metadata.get_all("Provides-Extra") or ()), ""
 
 
 def _extras(folder: str) -> tuple[str, ...]:
@@ -111,6 +115,23 @@ def _extras(folder: str) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(re.findall(r"^Provides-Extra: *(\S+)", head, re.MULTILINE))
+
+
+def source_of(entry: EntryPoint) -> str:
+    """The folder that a distribution was installed from, empty where that was no folder.
+
+    Source: PEP 610, `direct_url.json`.
+    """
+    import json
+    from urllib.parse import unquote, urlparse
+
+    try:
+        with open(os.path.join(entry.metadata, "direct_url.json"), encoding="utf-8") as file:
+            told = json.load(file)
+        url = urlparse(told["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return unquote(url.path) if "dir_info" in told and url.scheme == "file" else ""
 
 
 def normal(name: str) -> str:

@@ -61,13 +61,15 @@ class Backend:
     for; summary: one line; target: `module:Class`; options: a frozen dataclass or None.
     companions: kind -> name, of a datastore: the metadata and logging backends that go with it (default: core's own,
     which live in any datastore). A datastore with an option `url` is also chosen by `name://...`.
+    offered: False for one that is for tests: it is chosen by its name, and never proposed.
     default, debug: taken when nothing is said, and by `flow run --debug`; heeded from core's distribution alone.
     decorator: of an executor, the name under which `from penstock import NAME` gives a step decorator that takes its
     options and what `@resources` takes; "" for none.
     """
 
     __slots__ = (
-        "companions", "contract", "debug", "decorator", "default", "kind", "name", "options", "summary", "target",
+        "companions", "contract", "debug", "decorator", "default", "kind", "name", "offered", "options", "summary",
+        "target",
     )  # fmt: skip
 
     def __init__(
@@ -83,10 +85,11 @@ class Backend:
         default: bool = False,
         debug: bool = False,
         decorator: str = "",
+        offered: bool = True,
     ) -> None:
         self.kind, self.name, self.contract, self.summary, self.target = kind, name, contract, summary, target
         self.options, self.companions, self.default, self.debug = options, dict(companions or {}), default, debug
-        self.decorator = decorator
+        self.decorator, self.offered = decorator, offered
 
     def __repr__(self) -> str:
         return f"<Backend {self.kind} {self.name}: {self.target}>"

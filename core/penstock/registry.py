@@ -183,15 +183,16 @@ class Registry:
                     f"the plugin {who} is {found.state}: {found.reason}",
                     hint=f"pip install --upgrade {found.entry.distribution}   # or: flow plugins",
                 )
-        if any(name in found.entry.extras for found in self._plugins.values()):
-            return NotInstalled(f"the {kind} {name!r} is not installed", hint=f"pip install 'penstock[{name}]'")
+        for found in self._plugins.values():
+            if name in found.entry.extras:
+                return NotInstalled(f"the {kind} {name!r} is not installed", hint=_installing(found.entry, name))
         return None
 
     def _unknown(self, kind: str, name: str) -> PluginError:
         absent = self._absent(kind, name)
         if absent is not None:
             return absent
-        known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind})
+        known = sorted({backend.name for _, backend in self._pairs() if backend.kind == kind and backend.offered})
         extras = {extra for found in self._plugins.values() for extra in found.entry.extras}
         near = nearest(name, [*known, *sorted(extras)])
         hint = f"did you mean --{kind}={near}?" if near else "flow plugins   # what is installed"
@@ -275,6 +276,17 @@ def _of_this_contract(found: Plugin, backend: Backend) -> Backend:
             hint=f"pip install --upgrade {behind}",
         )
     return backend
+
+
+def _installing(entry: EntryPoint, extra: str) -> str:
+    """How an extra of core's distribution is installed: from the checkout that core itself came from, if it has it."""
+    folder = os.path.join(entry_points.source_of(entry), "plugins", extra.replace("-", "_"))
+    if not os.path.isfile(os.path.join(folder, "pyproject.toml")):
+        return f"pip install '{entry.distribution}[{extra}]'"
+    import shlex
+
+    below = os.path.relpath(folder)
+    return f"pip install {shlex.quote(folder if below.startswith(os.pardir) else os.path.join(os.curdir, below))}"
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ import click
 from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.table import table
-from penstock.errors import NotFound
+from penstock.errors import NotFound, NotInstalled, PluginError
 from penstock.nearest import hint
 from penstock.options import CORE_OPTIONS, options_of
 from penstock.settings import BACKEND_KINDS
@@ -32,7 +32,7 @@ def command(session: Session, *, key: str | None, as_json: bool) -> int:
         known = [row["key"] for row in rows]
         rows = [row for row in rows if row["key"] == key]
         if not rows:
-            raise NotFound(f"there is no setting {key!r}", hint=hint(key, known))
+            raise _no_setting(session, key, known)
     if as_json:
         document.show(settings=rows)
     elif key is not None:
@@ -42,6 +42,29 @@ def command(session: Session, *, key: str | None, as_json: bool) -> int:
         for line in table(("setting", "value", "origin"), cells):
             click.echo(line)
     return 0
+
+
+def _no_setting(session: Session, key: str, known: list[str]) -> NotFound:
+    """The error for a key that is none, or that belongs to a backend that is not chosen or not installed."""
+    owner, _, name = key.rpartition(".")
+    if not owner:
+        return NotFound(f"there is no setting {key!r}", hint=hint(key, known))
+    brought = [backend for backend in session.registry.backends() if backend.name == owner]
+    names = [option.name for backend in brought for option in options_of(backend)]
+    if name in names:
+        kind = next(one.kind for one in brought if name in [option.name for option in options_of(one)])
+        return NotFound(
+            f"{key} is a setting of the {kind} {owner}, which is not chosen", hint=f"flow config {key} --{kind}={owner}"
+        )
+    if brought:
+        return NotFound(f"{owner} has no setting {name!r}", hint=hint(name, names) or f"{owner} has no settings")
+    try:
+        session.registry.choose("executor", owner)
+    except NotInstalled as error:
+        return NotFound(f"there is no setting {key!r}: {owner} is not installed", hint=error.hint)
+    except PluginError:
+        pass
+    return NotFound(f"there is no setting {key!r}", hint=hint(key, known))
 
 
 def _rows(settings: Settings) -> Iterator[dict[str, Any]]:

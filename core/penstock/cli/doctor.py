@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 
 import click
 
 from penstock.cli import document
 from penstock.cli.command import Command
+from penstock.compat.variables import OUR_PARAMETER
 from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.errors import PenstockError
-from penstock.registry import BROKEN
+from penstock.options import CORE_OPTIONS, options_of
+from penstock.registry import BROKEN, RESTRICTION
 from penstock.settings import BACKEND_KINDS
 
 TYPE_CHECKING = False
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.home import Home
     from penstock.registry import Registry
 
+OTHER_VARIABLES = ("PENSTOCK_PROFILE", "PENSTOCK_USER", "PENSTOCK_WITH")  # that are no options
 _MARKS = {GOOD: "ok", DOUBTFUL: "?", BAD: "FAIL"}
 
 
@@ -58,6 +62,7 @@ def _findings(session: Session) -> Iterator[tuple[str, Finding]]:
     for kind in BACKEND_KINDS:
         name = getattr(home.settings, kind)
         yield "settings", Finding(kind, f"{name} ({home.settings.origin_of(kind)})")
+    yield from (("settings", one) for one in _misspelt(session.registry))
     parts: tuple[tuple[str, Callable[[Home], Iterable[Finding]]], ...] = (
         (f"datastore {home.settings.datastore}", lambda home: home.datastore.examine()),
         (f"executor {home.settings.executor}", _executor),
@@ -82,6 +87,21 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
             who = f"{plugin.entry.distribution} {plugin.entry.version}"
             hint = f"pip install --upgrade {plugin.entry.distribution}"
             yield Finding(plugin.entry.name, f"{who} is broken: {plugin.reason}", DOUBTFUL, hint)
+
+
+def _misspelt(registry: Registry) -> Iterator[Finding]:
+    """Variables that say nothing, and have nearly the name of one that does."""
+    import difflib
+    import os
+
+    known = [option.variable for option in CORE_OPTIONS]
+    known += [option.variable for backend in registry.backends() for option in options_of(backend)]
+    known += [*OTHER_VARIABLES, RESTRICTION]
+    for name in sorted(os.environ):
+        if name.startswith("PENSTOCK_") and not name.startswith(OUR_PARAMETER) and name not in known:
+            near = difflib.get_close_matches(name, known, 1, cutoff=0.85)
+            if near:
+                yield Finding(name, "no setting has this variable", DOUBTFUL, f"export {near[0]}={shlex.quote(os.environ[name])}")
 
 
 def _executor(home: Home) -> Iterator[Finding]:

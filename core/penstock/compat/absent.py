@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-_NOT_YET = "it is not part of this version"
+_NOT_YET = "leave it out: it is not part of this version"
 ABSENT = {
     "Config": "use Parameter(..., type=JSONType)",
     "S3": "use boto3 in the step",
     "batch": "choose where a run executes: --executor=...",
-    "card": _NOT_YET,
+    "card": "leave it out, and look at artifacts by `flow show RUN/STEP/TASK`; `flow run --metaflow` passes over it",
     "conda": "install what the flow needs into the environment that runs it",
     "conda_base": "install what the flow needs into the environment that runs it",
     "kubernetes": "choose where a run executes: --executor=...",

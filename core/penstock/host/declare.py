@@ -169,6 +169,9 @@ def _import_error(error: BaseException, path: str, names: Mapping[str, Any]) -> 
     if isinstance(error, ImportError):
         text = re.sub(r" \(/[^()]*\)$", "", text)  # where a module lies tells nothing
     shown = f"\n    {last.lineno} |  {last.line}" if last is not None and last.line else ""
+    absent, says_what_else, advice = text.partition(": ") if text.startswith("penstock has no ") else (text, "", "")
+    if says_what_else:
+        return FlowError(absent + shown, where=where, hint=advice)
     hint = _missing_name(error, text, names) or f"python {shlex.quote(path)}   # shows every frame"
     return FlowError(f"{type(error).__name__} while the file is imported" + (f": {text}" if text else "") + shown,
                      where=where, hint=hint)  # fmt: skip

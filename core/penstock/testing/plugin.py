@@ -33,4 +33,5 @@ def penstock_backends() -> Iterator[Backend]:
         summary="For tests: each task as a stranger on this machine.",
         options=IsolatedOptions,
         target="penstock.testing.isolated_executor:IsolatedExecutor",
+        offered=False,
     )
