@@ -275,7 +275,7 @@ class Failure:
     def where(self) -> str:
         """`file:line` of the user's code, empty where unknown."""
         found = self.exception or {}
-        return f"{found['file']}:{found['line']}" if "file" in found else ""
+        return f"{found['file']}:{found['line']}" if "file" in found else str(found.get("where", ""))
 
     def data(self) -> dict[str, Any]:
         """As JSON."""

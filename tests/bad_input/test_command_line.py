@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -166,6 +167,16 @@ BEFORE_ANY_RUN = {
     "continue of nothing": (["continue"], 2, ["Missing argument 'RUN'"], "continue --help"),
     "cancel of a step": (["cancel", "A/b/c"], 2, ["'A/b/c' is not of the form Flow/RUN"], "flow runs"),
     "unknown setting": (["config", "max_worker"], 2, ["no setting 'max_worker'"], "'max_workers'"),
+    "setting of a backend that is not chosen": (
+        ["config", "isolated.seed"], 2, ["isolated.seed is a setting of the executor isolated, which is not chosen"],
+        "flow config isolated.seed --executor=isolated",
+    ),
+    "setting that a backend lacks": (["config", "local.rot"], 2, ["local has no setting 'rot'"], "'root'"),
+    "setting of nobody": (["config", "xyzzy.rot"], 2, ["no setting 'xyzzy.rot'"], "there are: executor"),
+    "a part for tests is not proposed": (
+        ["run", "fine.py", "--executor=isolatd"], 4, ["no executor 'isolatd'; there are: inline, local\n"],
+        "flow plugins",
+    ),
     "unknown format": (
         ["show", "fine.py", "--format=dott"],
         2,
@@ -555,6 +566,8 @@ def test_an_interrupted_run(number: int, group: bool, options: list[str], script
     code, err = _interrupted(shell, [*command, *options], b"waiting", number, group=group)
     assert code == 128 + number, err
     assert "Warning" not in err
+    assert "Traceback" not in err
+    assert re.search(r"^wait  cancelled after ", err, re.MULTILINE), err
     assert " cancelled: " in err
     assert "  next: " in err
     assert "resume" in err.partition("  next: ")[2]

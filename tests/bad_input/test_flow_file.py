@@ -61,6 +61,10 @@ REFUSED = {
     "indentation": (HEAD + "def f():\npass  # here\n", ["syntax error: expected an indented block"], ""),
     "tabs": (HEAD + "if 1:\n\tx = 1\n        y = 2  # here\n", ["syntax error"], ""),
     "null bytes": (HEAD + "x = '\0'\n", ["no Python source"], ""),
+    "what penstock lacks": (
+        "from penstock import FlowSpec, card, step  # here\n" + flow(START + END).replace(HEAD, ""),
+        ["penstock has no card"], "leave it out",
+    ),
     "no steps": (flow("pass").replace("(FlowSpec):", "(FlowSpec):  # here"), ["BadFlow has no steps"], "@step"),
     "no start": (steps("begin  # here: self.next(self.end)", "end"), ["no step 'start'"], "@step(start=True)"),
     "no end": (steps("start  # here: self.next(self.last)", "last"), ["no step 'end'"], "@step(end=True)"),

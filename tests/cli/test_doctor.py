@@ -90,3 +90,13 @@ def test_a_broken_plugin_is_no_obstacle(shell):
     shell.environment["PYTHONPATH"] = str(folder)
     expected = ("plugins", "broken", "doubtful", "pip install --upgrade penstock-broken")
     assert expected in found(shell, code=0)
+
+
+def test_a_variable_that_was_probably_meant_for_another(shell):
+    wrong = {"PENSTOCK_EXECUTR": "local", "PENSTOCK_LOCAL_ROT": "a b", "PENSTOCK_OF_MINE": "1", "PENSTOCK_RUN_AL": "1"}
+    answer = shell.flow("doctor", env=wrong)
+    assert answer.code == 0, answer
+    assert "settings: PENSTOCK_EXECUTR: no setting has this variable\n" in answer.out
+    assert "next: export PENSTOCK_EXECUTOR=local\n" in answer.out
+    assert "next: export PENSTOCK_LOCAL_ROOT='a b'" in answer.out
+    assert answer.out.count("no setting has this variable") == 2

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from penstock.entry_points import normal, parse, scan
+from penstock.entry_points import normal, parse, scan, source_of
+from penstock.errors import NotInstalled
+from penstock.registry import Registry
 
 
 def install(folder: Path, name: str, version: str, entry_points: str | None, metadata: str = "") -> None:
@@ -86,3 +90,46 @@ def test_a_zip_file_on_the_path_is_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Penstock_Docker", "penstock.docker", "PENSTOCK--docker"])
 def test_names_of_distributions_are_compared_as_indexes_do(name: str) -> None:
     assert normal(name) == "penstock-docker"
+
+
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [
+        ('{"url": "file:///home/a%20b/penstock", "dir_info": {"editable": true}}', "/home/a b/penstock"),
+        ('{"url": "file:///home/penstock", "dir_info": {}}', "/home/penstock"),
+        ('{"url": "file:///dist/penstock-1.whl", "archive_info": {}}', ""),
+        ('{"url": "https://x/penstock", "vcs_info": {}}', ""),
+        ("{}", ""), ("[]", ""), ("{", ""), (None, ""),
+    ],
+)  # fmt: skip
+def test_where_a_distribution_was_installed_from(told: str | None, folder: str, tmp_path: Path) -> None:
+    install(tmp_path, "penstock", "1.0", "[penstock]\ncore = a\n", "Provides-Extra: docker")
+    if told is not None:
+        (tmp_path / "penstock-1.0.dist-info" / "direct_url.json").write_text(told)
+    (found,) = scan([str(tmp_path)])
+    assert source_of(found) == folder
+
+
+@pytest.mark.parametrize("at", ["", "checkout", "check out/below"])
+def test_what_is_to_be_installed_comes_from_the_checkout_that_core_came_from(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / (at or "nowhere")
+    if at:
+        (checkout / "plugins" / "steam_engine").mkdir(parents=True)
+        (checkout / "plugins" / "steam_engine" / "pyproject.toml").touch()
+    install(tmp_path, "penstock", "1.0", "[penstock]\ncore = penstock.builtin\n", "Provides-Extra: steam-engine")
+    told = {"url": checkout.as_uri(), "dir_info": {}}
+    (tmp_path / "penstock-1.0.dist-info" / "direct_url.json").write_text(json.dumps(told))
+    (tmp_path / "elsewhere").mkdir()
+    for folder in filter(Path.is_dir, (tmp_path, tmp_path / "elsewhere", checkout)):
+        monkeypatch.chdir(folder)
+        with pytest.raises(NotInstalled, match="the executor 'steam-engine' is not installed") as error:
+            Registry(path=[str(tmp_path)], environ={}).choose("executor", "steam-engine")
+        pip, install_, what = shlex.split(error.value.hint)
+        assert (pip, install_) == ("pip", "install")
+        if at:
+            assert Path(what).resolve() == checkout / "plugins" / "steam_engine"
+            assert what.startswith("./") == checkout.is_relative_to(folder)
+        else:
+            assert what == "penstock[steam-engine]"

@@ -101,7 +101,8 @@ def _misspelt(registry: Registry) -> Iterator[Finding]:
         if name.startswith("PENSTOCK_") and not name.startswith(OUR_PARAMETER) and name not in known:
             near = difflib.get_close_matches(name, known, 1, cutoff=0.85)
             if near:
-                yield Finding(name, "no setting has this variable", DOUBTFUL, f"export {near[0]}={shlex.quote(os.environ[name])}")
+                meant = f"export {near[0]}={shlex.quote(os.environ[name])}"
+                yield Finding(name, "no setting has this variable", DOUBTFUL, meant)
 
 
 def _executor(home: Home) -> Iterator[Finding]:

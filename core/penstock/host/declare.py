@@ -38,12 +38,12 @@ class Declaration:
     file: absolute path; parameters: one dict each, `Parameter.data()` and attribute; environ: variables that the file
     set, None for one that it removed; modules: files that it imported from its own folder; later: those that its steps
     will import; packages: versions of what it imported; decorators: names that it imported of step decorators that
-    plugins bring; doc: of the class; project: of `@project`; alias, added: how the file was read (`FlowFile`).
+    plugins bring; doc: of the class; project: of `@project`; alias, added, copy_of: how the file was read (`FlowFile`).
     """
 
     __slots__ = (
-        "added", "alias", "decorators", "doc", "environ", "file", "flow", "graph", "later", "modules", "packages",
-        "parameters", "project",
+        "added", "alias", "copy_of", "decorators", "doc", "environ", "file", "flow", "graph", "later", "modules",
+        "packages", "parameters", "project",
     )  # fmt: skip
 
     def __init__(
@@ -62,18 +62,19 @@ class Declaration:
         project: dict[str, Any] | None = None,
         alias: str = "",
         added: Iterable[str] = (),
+        copy_of: str = "",
     ) -> None:
         self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
         self.environ, self.modules, self.later = environ, modules, later
         self.packages, self.doc = packages or {}, doc
         self.decorators = decorators or []
-        self.project, self.alias, self.added = project, alias, list(added)
+        self.project, self.alias, self.added, self.copy_of = project, alias, list(added), copy_of
 
     def source(self) -> FlowFile:
         """The file, and how another process reads it in the same way."""
         from penstock.host.flow_file import FlowFile
 
-        return FlowFile(self.file, self.flow, alias=self.alias, added=self.added)
+        return FlowFile(self.file, self.flow, alias=self.alias, added=self.added, copy_of=self.copy_of)
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
@@ -283,6 +284,7 @@ def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], so
         project=None if project is None else project.data(),
         alias=source.alias,
         added=source.added,
+        copy_of=source.copy_of,
     )
 
 

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 class FlowFile:
     """path: as given, absolute in every other process; flow: which one, None for the only one; alias: a package that
     the file imports and that penstock stands in for, empty for none; added: decorators of `--with`, as typed; archive:
-    `datastore` and `code` of the run whose archive it is imported from, None for the file as it stands.
+    `datastore` and `code` of the run whose archive it is imported from, None for the file as it stands; copy_of: the
+    user's own file, where this one was unpacked: errors name that.
 
     code: what this process imports from, once such a file is loaded.
     """
 
-    __slots__ = ("added", "alias", "archive", "code", "flow", "path")
+    __slots__ = ("added", "alias", "archive", "code", "copy_of", "flow", "path")
 
     def __init__(
         self,
@@ -34,15 +35,18 @@ class FlowFile:
         alias: str = "",
         added: Iterable[str] = (),
         archive: Mapping[str, Any] | None = None,
+        copy_of: str = "",
     ) -> None:
-        self.path, self.flow, self.alias = path, flow, alias
+        self.path, self.flow, self.alias, self.copy_of = path, flow, alias, copy_of
         self.added, self.archive = tuple(added), archive
         self.code: ArchivedCode | None = None
 
     def of_run(self, opened: Mapping[str, Any]) -> FlowFile:
         """The same file as the run has it in its archive; opened: what hosts are told, with `code` if there is one."""
         archive = {name: opened[name] for name in ("datastore", "code")} if "code" in opened else None
-        return FlowFile(self.path, self.flow, alias=self.alias, added=self.added, archive=archive)
+        return FlowFile(
+            self.path, self.flow, alias=self.alias, added=self.added, archive=archive, copy_of=self.copy_of
+        )
 
     def missing(self) -> NotFound:
         """The error for a path at which there is no file: the flow file that was probably meant stands beside it."""
@@ -63,13 +67,14 @@ class FlowFile:
 
     def text(self) -> str:
         """As a word of a command line."""
-        return json.dumps([os.path.abspath(self.path), self.flow, self.alias, self.added, self.archive])
+        path = os.path.abspath(self.path)
+        return json.dumps([path, self.flow, self.alias, self.added, self.archive, self.copy_of])
 
     @classmethod
     def of(cls, text: str) -> FlowFile:
         """The inverse of `text`."""
-        path, flow, alias, added, archive = json.loads(text)
-        return cls(path, flow, alias=alias, added=added, archive=archive)
+        path, flow, alias, added, archive, copy_of = json.loads(text)
+        return cls(path, flow, alias=alias, added=added, archive=archive, copy_of=copy_of)
 
     def load(self) -> tuple[type[FlowSpec], Graph]:
         """Import it, add decorators, read its graph. Raises FlowError with file:line, UsageError for a decorator."""
@@ -77,6 +82,10 @@ class FlowFile:
             from penstock.compat.finder import stand_in_for
 
             stand_in_for(self.alias)
+        if self.copy_of:
+            from penstock.running.raised import tell_as
+
+            tell_as(os.path.dirname(self.path), os.path.dirname(self.copy_of))
         from penstock.authoring.additions import add
         from penstock.host.declare import graph_of, import_flow
 

@@ -16,13 +16,16 @@ import time
 
 from penstock import contracts
 from penstock.authoring import executor_decorators
-from penstock.errors import BackendError
+from penstock.errors import BackendError, PenstockError
 from penstock.host.flow_file import FlowFile
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
+from penstock.running.attempt import job_facts
 from penstock.running.message import Message
 from penstock.running.plan import NOT_OWNER_EXIT_CODE
+from penstock.running.raised import describe, text_of
 from penstock.storage import keys, records
+from penstock.values import FAILED, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +75,11 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
         elif header["event"] == "ended":
             ended.append(header["exit_code"])
 
-    server = server_of(launch, folder, tell)
+    try:
+        server = server_of(launch, folder, tell)
+    except PenstockError as error:
+        _refuse(datastore, at, message, error)
+        return 1
     server.open(opened)
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
     server.start("attempt", message, only=True)
@@ -81,6 +88,22 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
         server.turn(timeout_s=BEAT_EVERY_S / 2)
         beats.beat()
     return 0 if ended[0] == 0 else 1
+
+
+def _refuse(datastore: Datastore, at: tuple[str, str, str, str, int], message: Message, error: PenstockError) -> None:
+    """The flow can't be imported here: the attempt has failed, and its record says why."""
+    if error.hint.startswith("pip install "):
+        error.hint += "   # into what the job runs in: its image, or its environment"
+    described, now_s = describe(error), time.time()
+    text = text_of(error, described)
+    print(text, end="", file=sys.stderr)
+    record = Record(
+        flow=at[0], run=at[1], step=at[2], place=at[3], attempt=at[4], outcome=FAILED, token=message.token,
+        writer="host", started_s=now_s, ended_s=now_s, parents=message.parents, inputs=message.inputs,
+        handler=message.handler is not None, host=os.uname().nodename, pid=os.getpid(), facts=job_facts(),
+        exception=described, stderr={"size": len(text.encode()), "text": text},
+    )  # fmt: skip
+    records.claim_record(datastore, record)
 
 
 def owns(datastore: Datastore, at: tuple[str, str, str, str, int]) -> bool:
@@ -93,7 +116,8 @@ def server_of(launch: dict[str, Any], folder: str, tell: Callable[[dict[str, Any
     """Import the flow and make ready to serve its attempts."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     path = os.path.join(folder, launch["file"])
-    source = FlowFile(path, launch["flow"], alias=launch["alias"], added=launch["added"])
+    read = {name: launch.get(name, "") for name in ("alias", "added", "copy_of")}
+    source = FlowFile(path, launch["flow"], **read)
     sys.argv = [source.path]
     gc.disable()
     executor_decorators.make_inert(launch["decorators"])

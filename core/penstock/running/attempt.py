@@ -24,10 +24,11 @@ from penstock.authoring.decorators import decorators_of
 from penstock.authoring.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
 from penstock.authoring.parameters import ParameterContext, parameters_of
 from penstock.errors import ArtifactError, FlowError, KeyMissing
-from penstock.running.raised import describe, print_error
+from penstock.running.raised import Interrupted, describe, print_error
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
 from penstock.values import (
+    CANCELLED,
     FACTS_VARIABLE,
     FAILED,
     FOREACH_ITEMS,
@@ -89,9 +90,12 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     except BaseException as error:  # the user's code may raise anything, SystemExit and KeyboardInterrupt included
         if raises:
             raise
-        record.exception = describe(error)
         record.transition = None
-        print_error(error, record.exception)
+        if isinstance(error, Interrupted):
+            record.outcome, record.reason = CANCELLED, "it was interrupted"
+        else:
+            record.exception = describe(error)
+            print_error(error, record.exception)
     record.ended_s = time.time()
     record.cpu_s, record.peak_bytes = _usage()
     record.stdout, record.stderr = drain()

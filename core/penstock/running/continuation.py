@@ -98,7 +98,7 @@ def _declared(home: Home, header: Mapping[str, Any], console: Console) -> Iterat
             yield found
         return
     folder = archive.private_folder(data, "penstock-continue-")
-    read.path = os.path.join(folder, os.path.basename(file))
+    read.path, read.copy_of = os.path.join(folder, os.path.basename(file)), file
     try:
         with declare(read) as found:
             yield found

@@ -16,6 +16,7 @@ from penstock.running import lease
 from penstock.running.copies import enter_run
 from penstock.running.jobs import Bell, JobsElsewhere, JobsHere
 from penstock.running.outcome import RunResult, end_run
+from penstock.running.raised import Interrupted
 from penstock.running.scheduler import Scheduler
 from penstock.running.wake import Wake
 from penstock.storage import archive, kept_runtime, tags
@@ -207,6 +208,7 @@ class Driver:
         packages = {*datastore.packages(), opened["logging"]["target"].partition(".")[0]}
         launch = {
             "file": os.path.basename(self.declaration.file),
+            "copy_of": self.declaration.copy_of or self.declaration.file,
             "flow": self.declaration.flow,
             "alias": self.declaration.alias,
             "added": self.declaration.added,
@@ -237,7 +239,7 @@ class Driver:
             self._signals.append(number)
             scheduler.please_stop()
             if hosts.at_work:
-                raise KeyboardInterrupt  # the step that runs is this very call's caller
+                raise Interrupted  # the step that runs is this very call's caller
 
         try:
             before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # all of penstock
+_copied: list[tuple[str, str]] = []  # folder of this process's code, folder that it is a copy of; each ends in `/`
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised into a step that runs in its driver's own process, when the run shall stop: no fault of the step's."""
+
+
+def tell_as(folder: str, original: str) -> None:
+    """From here on a file below `folder` is told as the user's own, below `original`: where a job unpacked the code of
+    its run is nobody's to know."""
+    _copied[:] = [(os.path.join(folder, ""), os.path.join(original, ""))]
+
+
+def _own(text: str) -> str:
+    """A path, or a text with paths, as the user knows them."""
+    for folder, original in _copied:
+        text = text.replace(folder, original)
+    return text
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -27,13 +45,19 @@ def describe(error: BaseException) -> dict[str, Any]:
         message = str(error)
     except Exception as broken:  # noqa: BLE001 - a method of the user's class
         message = f"<{cls.__qualname__} whose str() raises {type(broken).__name__}>"
+    if isinstance(error, PenstockError | ImportError | SyntaxError):  # a path in it is one of code
+        message = _own(message)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDER)]
+    for frame in frames:
+        frame.line  # noqa: B018 - read where it stands, before it is told where it came from
+        frame.filename = _own(frame.filename)
     described: dict[str, Any] = {"type": dotted, "message": message}
     if frames:
         last = next((frame for frame in reversed(frames) if not _of_library(frame.filename)), frames[-1])
         described.update(file=last.filename, line=last.lineno, source=(last.line or "").strip())
     if isinstance(error, PenstockError):
-        described.update({name: value for name, value in (("hint", error.hint), ("where", error.where)) if value})
+        told = (("hint", _own(error.hint)), ("where", _own(error.where)))
+        described.update({name: value for name, value in told if value})
     described["traceback"] = "".join(_traceback(error, frames, dotted, message))
     return described
 
@@ -57,15 +81,19 @@ def _traceback(error: BaseException, frames: list[Any], dotted: str, message: st
     return lines
 
 
+def text_of(error: BaseException, described: Mapping[str, Any]) -> str:
+    """What the user reads of it: the traceback; for an error of ours its message, not its frames."""
+    if not isinstance(error, PenstockError):
+        return str(described["traceback"])
+    where = f"{described['where']}: " if error.where else ""
+    text = f"{where}{described['type'].rpartition('.')[2]}: {described['message']}\n"
+    return text + (f"  {described['hint']}\n" if error.hint else "")
+
+
 def print_error(error: BaseException, described: Mapping[str, Any]) -> None:
-    """Tell the user in the task's own standard error; for an error of ours its message, not its frames."""
-    text = str(described["traceback"])
-    if isinstance(error, PenstockError):
-        where = f"{error.where}: " if error.where else ""
-        text = f"{where}{described['type'].rpartition('.')[2]}: {described['message']}\n"
-        text += f"  {error.hint}\n" if error.hint else ""
+    """Tell the user in the task's own standard error."""
     try:
-        sys.stderr.write(text)
+        sys.stderr.write(text_of(error, described))
         sys.stderr.flush()
     except (OSError, ValueError):
         pass  # the user's code closed it; the record has the text
