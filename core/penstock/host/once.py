@@ -80,7 +80,7 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     except PenstockError as error:
         _refuse(datastore, at, message, error)
         return 1
-    server.open(opened)
+    server.open(opened, datastore)  # which knows by now the store's clock, and as whom it comes
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
     server.start("attempt", message, only=True)
     beats = Beats(datastore, keys.beat(*at))

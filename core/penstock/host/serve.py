@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from penstock.authoring.flow import FlowSpec
     from penstock.authoring.graph import Graph
+    from penstock.contracts.datastore import Datastore
     from penstock.contracts.logsink import LogSink
     from penstock.host.flow_file import FlowFile
 
@@ -100,10 +101,10 @@ class Server:
 
     # -- before serving
 
-    def open(self, opened: dict[str, Any]) -> None:
-        """Make the store's client, see whether forks are safe here, and say so."""
+    def open(self, opened: dict[str, Any], datastore: Datastore | None = None) -> None:
+        """Make the store's client, unless there is one, see whether forks are safe here, and say so."""
         self._opened = opened
-        datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
+        datastore = datastore or contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
         self.world = World(flow_class=self.flow_class, graph=self.graph, datastore=datastore, opened=opened)
         self.source = self.source.of_run(opened)
         if self._imports_later and "code" in opened:

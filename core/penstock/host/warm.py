@@ -38,10 +38,10 @@ class _Host:
         self._link = Link(streams)
         self._beats: dict[str, Beats] = {}
         self._server = server_of(launch, folder, self._tell)
-        self._server.open(self._opened)
-        self._server.register(streams.fileno(), streams.write_fileno())
         store = self._opened["datastore"]
         self._datastore = contracts.open(store["target"], store["options"])
+        self._server.open(self._opened, self._datastore)
+        self._server.register(streams.fileno(), streams.write_fileno())
 
     def _tell(self, header: dict[str, Any], payload: bytes) -> None:
         if header["event"] == "ended":

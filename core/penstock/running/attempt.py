@@ -71,7 +71,8 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     raises: let what the user's code raises pass, and claim nothing then (`penstock.testing.run_step`).
     """
     started_s = time.time()
-    artifacts = Artifacts(world.datastore, verify=world.opened.get("verify", False), cache=world.cache)
+    verify = world.opened.get("verify", False)
+    artifacts = Artifacts(world.datastore, verify=verify, cache=world.cache, known=world.riding)
     record = Record(
         flow=world.flow, run=world.run, step=message.step, place=message.place, attempt=message.attempt,
         outcome=FAILED, token=message.token, started_s=started_s, parents=message.parents or _split_of(message),

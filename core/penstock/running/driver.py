@@ -15,6 +15,7 @@ from penstock.host.pool import HostPool
 from penstock.running import lease
 from penstock.running.copies import enter_run
 from penstock.running.jobs import Bell, JobsElsewhere, JobsHere
+from penstock.running.launches import Launches
 from penstock.running.outcome import RunResult, end_run
 from penstock.running.raised import Interrupted
 from penstock.running.scheduler import Scheduler
@@ -24,7 +25,7 @@ from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, Protocol
 
     from penstock.contracts.executor import Executor
@@ -131,7 +132,7 @@ class Driver:
             known=known,
             past=past,
             awaited=awaited,
-            command=self._command(executors, opened, header),
+            launches=self._launches(executors, opened, header),
             on_launched=lambda: None if continues else enter_run(self.home, header, self.console.note),
             on_parameters=lambda: self.write_run_id(run),
             continues=continues,
@@ -198,10 +199,10 @@ class Driver:
         if at is not None:
             self.console.output(*at, stream, data)
 
-    def _command(
+    def _launches(
         self, executors: Mapping[str, Executor], opened: Mapping[str, Any], header: Mapping[str, Any]
-    ) -> Callable[[str], tuple[str, ...]] | None:
-        """How a job elsewhere is started, where there is one."""
+    ) -> Launches | None:
+        """How jobs elsewhere are started, where there are some."""
         if all(executor.uses_hosts for executor in executors.values()):
             return None
         datastore = self.home.datastore
@@ -218,8 +219,7 @@ class Driver:
         runtime, code = archive.pack(archive.runtime(packages)), archive.get(datastore, header["code"])
         if any(executor.run.runtime for executor in executors.values()):
             kept_runtime.keep(runtime)
-        name = archive.put_launch(datastore, launch, runtime=runtime, code=code)
-        return lambda message: archive.command(datastore, name, message)
+        return Launches(datastore, launch, runtime=runtime, code=code)
 
     def write_run_id(self, run: str) -> None:
         """Before the first task, so that whoever waits for the file can follow the run."""

@@ -10,24 +10,27 @@ from penstock.contracts.executor import Job, Mount
 from penstock.errors import ChunkDamaged
 from penstock.running.message import Message
 from penstock.storage import bundle, keys, records
-from penstock.values import PARAMETERS_STEP, Pathspec
+from penstock.values import FOREACH_ITEMS, PARAMETERS_STEP, Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from penstock.authoring.graph import Graph
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.executor import Executor
+    from penstock.running.launches import Launches
     from penstock.running.placement import StepPlan
     from penstock.running.plan import Attempt, Ready
     from penstock.running.spool import RecordSpool
+
+WIDE = 8  # tasks of one split for which one more launch object, some 0.5 MB, is less than the requests that it spares
 
 
 class Orders:
     """Makes the jobs of a run.
 
-    given: parameters as typed; command: argv of a job elsewhere, from its message, where there are such jobs.
+    given: parameters as typed; launches: how jobs elsewhere are started, where there are some.
     """
 
     def __init__(
@@ -38,10 +41,11 @@ class Orders:
         datastore: Datastore,
         spool: RecordSpool,
         given: Mapping[str, str],
-        command: Callable[[str], tuple[str, ...]] | None,
+        launches: Launches | None,
     ) -> None:
         self._flow, self._run, self._graph = graph.name, run, graph
-        self._datastore, self._spool, self._given, self._command = datastore, spool, given, command
+        self._datastore, self._spool, self._given, self._launches = datastore, spool, given, launches
+        self._shared: tuple[str, list[str]] = ("", [])  # the parent looked at last, and what its tasks read alike
 
     def job(self, ready: Ready, attempt: Attempt, step: StepPlan, executor: Executor, constants: str | None) -> Job:
         """The job of an attempt. constants: key of the parameters' record, once it stands. Writes the inputs of a join.
@@ -65,12 +69,17 @@ class Orders:
         else:
             message.parents = ready.parents
         text = json.dumps(message.data(), separators=(",", ":"))
-        command = self._command(text) if self._command is not None and not executor.uses_hosts else ()
+        command: tuple[str, ...] = ()
+        host_command: tuple[str, ...] = ()
+        if self._launches is not None and not executor.uses_hosts:
+            shared = [constants] if constants else []
+            command = self._launches.command(text, [*shared, *self._of_split(message)], self._spool.get_many)
+            host_command = self._launches.command("", shared, self._spool.get_many)
         return Job(
             name=job_name(self._flow, self._run, ready.step, ready.place, attempt.number),
             message=text,
             command=command,
-            host_command=self._command("") if command and self._command is not None else (),
+            host_command=host_command,
             environment=step.environment,
             secrets=self._datastore.secrets() if command and not executor.own_identity else {},
             resources=step.resources,
@@ -79,6 +88,21 @@ class Orders:
             mounts=tuple(Mount(path=path) for path in self._datastore.host_paths) if command else (),
             pathspec=str(Pathspec(self._flow, self._run, ready.step, ready.place, attempt.number)),
         )
+
+    def _of_split(self, message: Message) -> list[str]:
+        """Keys of what a task and its siblings read alike: the record and the items of their split, if it is wide."""
+        from penstock.storage.artifacts import object_of_items
+
+        if self._launches is None or not self._launches.rides or len(message.parents) != 1:
+            return []
+        (key,) = message.parents
+        if self._shared[0] != key:
+            ((_, raw),) = self._spool.get_many([key])
+            split = records.decode_record(raw, key)
+            wide = split.transition is not None and (split.transition.get("width") or 0) >= WIDE
+            items = object_of_items(split.artifacts[FOREACH_ITEMS]) if wide else None
+            self._shared = (key, [key, items] if items else [key] if wide else [])
+        return self._shared[1]
 
     def _write_inputs(self, ready: Ready) -> str:
         """The parents' records in one object, so that a join lists nothing and reads one key."""

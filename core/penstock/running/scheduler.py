@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from penstock.contracts.metadata import MetadataStore
     from penstock.observers import Observers
     from penstock.running.jobs import JobEvent, Jobs
+    from penstock.running.launches import Launches
     from penstock.running.lease import Lease
     from penstock.running.placement import StepPlan
     from penstock.running.plan import Ready
@@ -84,7 +85,7 @@ class Scheduler:
 
     known: the successes that stand already, by task: of this run (`continue`) and taken from an origin
     (`resume`). past: what is remembered of attempts without success.
-    command: argv of a job elsewhere, from its message.
+    launches: how jobs elsewhere are started, where there are some.
     continues: another scheduler was here before, and may have left jobs or halves of attempts.
     """
 
@@ -108,7 +109,7 @@ class Scheduler:
         known: Mapping[tuple[str, str], Record] | None = None,
         past: Mapping[tuple[str, str], plan.Past] | None = None,
         awaited: Mapping[tuple[str, str], At] | None = None,
-        command: Callable[[str], tuple[str, ...]] | None = None,
+        launches: Launches | None = None,
         on_launched: Callable[[], None] = lambda: None,
         on_parameters: Callable[[], None] = lambda: None,
         continues: bool = False,
@@ -118,7 +119,7 @@ class Scheduler:
         self._copies = AttemptCopies(metadata, console.note)
         self.spool = RecordSpool(datastore)
         self._orders = Orders(
-            graph=graph, run=run, datastore=datastore, spool=self.spool, given=given or {}, command=command
+            graph=graph, run=run, datastore=datastore, spool=self.spool, given=given or {}, launches=launches
         )
         self.wake = wake
         self.logging, self.observers = logging, observers

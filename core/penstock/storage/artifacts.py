@@ -17,7 +17,7 @@ import pickle
 import sys
 
 from penstock.errors import ChunkDamaged, NotReadable, PenstockError
-from penstock.storage import bundle, by_value, chunks
+from penstock.storage import bundle, by_value, chunks, keys
 from penstock.storage.chunks import ChunkStore
 from penstock.storage.preview import package, preview, type_name, version
 from penstock.storage.unpicklable import not_storable
@@ -44,12 +44,19 @@ _CRC_BYTES = 4
 class Artifacts:
     """Stores and loads values of one attempt or reader. verify: check the hash of mapped chunks too.
 
-    cache: keeps copies of what is read of a store far away.
+    cache: keeps copies of what is read of a store far away. known: key -> object, of what was fetched by other ways.
     """
 
-    def __init__(self, datastore: Datastore, *, verify: bool = False, cache: ChunkCache | None = None) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        *,
+        verify: bool = False,
+        cache: ChunkCache | None = None,
+        known: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.datastore = datastore
-        self._chunks = ChunkStore(datastore, verify=verify, defers=True, cache=cache)
+        self._chunks = ChunkStore(datastore, verify=verify, defers=True, cache=cache, known=known)
         self._inline_left = INLINE_TOGETHER_BYTES
 
     # -- store
@@ -179,6 +186,13 @@ class Artifacts:
         if part["size"] <= chunks.CHUNK_BYTES:
             return pickle.loads(self._chunks.read(part), buffers=buffers)
         return pickle.Unpickler(self._chunks.reader(part), buffers=buffers).load()
+
+
+def object_of_items(row: Row) -> str | None:
+    """The key of the one object that every `load_item` of this row reads whole; None where there is none."""
+    part = row["stream"]
+    whole = part["size"] <= READ_WHOLE_BYTES and len(part.get("chunks", ())) == 1
+    return keys.chunk(part["chunks"][0]) if whole else None
 
 
 class _Pickled:

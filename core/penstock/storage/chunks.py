@@ -41,13 +41,19 @@ class ChunkStore:
     """Writes and reads parts in one datastore. verify: check the hash of mapped chunks too.
 
     defers: small chunks wait until there are many, and are written together; `flush` must be called at the end.
-    cache: keeps copies of what is read.
+    cache: keeps copies of what is read. known: key -> object, of what was fetched by other ways.
     """
 
     def __init__(
-        self, datastore: Datastore, *, verify: bool = False, defers: bool = False, cache: ChunkCache | None = None
+        self,
+        datastore: Datastore,
+        *,
+        verify: bool = False,
+        defers: bool = False,
+        cache: ChunkCache | None = None,
+        known: Mapping[str, bytes] | None = None,
     ) -> None:
-        self.datastore, self.verify, self._cache = datastore, verify, cache
+        self.datastore, self.verify, self._cache, self._known = datastore, verify, cache, known or {}
         self._defers = defers and datastore.reach is Reach.ANYWHERE
         self._deferred: dict[str, bytes] = {}  # key -> what is stored there
         self._deferred_bytes = 0
@@ -243,10 +249,13 @@ class ChunkStore:
         return None if path is None else str(path)
 
     def _get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        if keys.chunk(name) in self._deferred:
+        key = keys.chunk(name)
+        if key in self._known:
+            return self._known[key][start:][:length]
+        if key in self._deferred:
             self.flush()
         try:
-            return self.datastore.get(keys.chunk(name), start, length)
+            return self.datastore.get(key, start, length)
         except KeyMissing as error:
             raise _missing(name) from error
 
