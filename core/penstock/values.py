@@ -62,6 +62,12 @@ def place_outside(place: str) -> str:
     return place.rpartition(".")[0] or ROOT_PLACE
 
 
+def place_beside(place: str, index: int) -> str:
+    """The place of item `index` of the same foreach."""
+    outside, dot, _ = place.rpartition(".")
+    return f"{outside}{dot}{index}"
+
+
 def place_index(place: str) -> int:
     """The index in the innermost foreach (0 outside any)."""
     return int(place.rpartition(".")[2].partition("~")[0])
@@ -232,11 +238,12 @@ class Transition(Value):
         return f"Transition({self.data()!r})"
 
 
-# Two variables by which an executor tells its jobs something. What it wants to be remembered of the place where they
+# Variables by which an executor tells its jobs something. What it wants to be remembered of the place where they
 # run, a JSON object of texts ({"image": ...}), becomes `facts` of their records. The folder where they find the runtime
-# unpacked and compiled (`RunInfo.runtime`), so that they need not do it.
+# unpacked and compiled (`RunInfo.runtime`), so that they need not do it. The address of the first job of a gang.
 FACTS_VARIABLE = "PENSTOCK_JOB_FACTS"
 RUNTIME_VARIABLE = "PENSTOCK_JOB_RUNTIME"
+MAIN_ADDRESS_VARIABLE = "PENSTOCK_JOB_MAIN_ADDRESS"
 
 
 class Record:

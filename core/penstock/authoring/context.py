@@ -8,13 +8,21 @@ if TYPE_CHECKING:
 
 
 class Parallel:
-    """Of a `@parallel` step. num_nodes: how many tasks there are;
-    node_index: this one's number, 0 is the control node."""
+    """Of a `@parallel` step. num_nodes: how many tasks there are; node_index: this one's number, 0 is the control node;
+    control_task_id: the task of that one; main_ip: the address of the machine that it runs on."""
 
-    __slots__ = ("node_index", "num_nodes")
+    __slots__ = ("_main_ip", "control_task_id", "node_index", "num_nodes")
 
-    def __init__(self, num_nodes: int, node_index: int) -> None:
+    def __init__(self, num_nodes: int, node_index: int, control_task_id: str, main_ip: str | None) -> None:
         self.num_nodes, self.node_index = num_nodes, node_index
+        self.control_task_id, self._main_ip = control_task_id, main_ip
+
+    @property
+    def main_ip(self) -> str:
+        """Raises AttributeError where the executor starts the nodes one by one."""
+        if self._main_ip is None:
+            raise AttributeError("current.parallel.main_ip: this executor does not run nodes side by side")
+        return self._main_ip
 
     def __repr__(self) -> str:
         return f"Parallel(num_nodes={self.num_nodes}, node_index={self.node_index})"

@@ -54,13 +54,26 @@ class Mount(Value):
         self.path, self.read_only = path, read_only
 
 
+class Gang(Value):
+    """Jobs that have to run side by side, because they talk to one another: the nodes of a `num_parallel`.
+
+    lead: name of the first of them, the same for all; index: of this one, 0 leads; size: how many there are, 0 while
+    nobody knows.
+    """
+
+    __slots__ = ("index", "lead", "size")
+
+    def __init__(self, *, lead: str, index: int, size: int) -> None:
+        self.lead, self.index, self.size = lead, index, size
+
+
 class Job(Value):
     """What the platform shall run for one attempt.
 
     name: the same for the same attempt, `[a-z0-9-]`, at most 63 characters (Kubernetes' limit), ends in a hash.
     message: the attempt as one line of JSON, for a host that already runs; opaque to executors.
     command: argv of a worker that needs nothing but a supported Python; empty for an executor that `uses_hosts`. It
-    heeds the two variables of `values.py`, if the executor sets them.
+    heeds the variables of `values.py`, if the executor sets them.
     host_command: argv of a host that serves many attempts instead, as `RunInfo.host_over` speaks to; else as `command`.
     environment: variables of the step; nothing in it differs from one attempt of the step to the next.
     secrets: variables that must not be seen from outside, among them the store's; an executor that can't hide them
@@ -68,11 +81,12 @@ class Job(Value):
     timeout_s: wall time after which the platform ends the job by itself, None for no limit.
     options: the executor's own options, merged for this step.
     pathspec: `Flow/run/step/task/attempt`, for labels that people look for; it decides nothing.
+    gang: the others that it needs beside it; None for a job of its own, and where the executor does not `runs_gangs`.
     """
 
     __slots__ = (
-        "command", "environment", "host_command", "message", "mounts", "name", "options", "pathspec", "resources",
-        "secrets", "timeout_s",
+        "command", "environment", "gang", "host_command", "message", "mounts", "name", "options", "pathspec",
+        "resources", "secrets", "timeout_s",
     )  # fmt: skip
 
     def __init__(
@@ -89,13 +103,14 @@ class Job(Value):
         options: Mapping[str, Any] | None = None,
         mounts: tuple[Mount, ...] = (),
         pathspec: str = "",
+        gang: Gang | None = None,
     ) -> None:
         self.name, self.message, self.command, self.host_command = name, message, command, host_command
         self.environment: Mapping[str, str] = environment or {}
         self.secrets: Mapping[str, str] = secrets or {}
         self.resources, self.timeout_s = resources or Resources(), timeout_s
         self.options: Mapping[str, Any] = options or {}
-        self.mounts, self.pathspec = mounts, pathspec
+        self.mounts, self.pathspec, self.gang = mounts, pathspec, gang
 
 
 def _nobody() -> None:
@@ -151,6 +166,7 @@ class Executor(ABC):
     keeps_secrets: bool = False  # True: `Job.secrets` are not seen from outside
     own_identity: bool = False  # True: jobs reach stores as somebody themselves, and get no credentials from here
     runs_drivers: bool = False  # True: a job can drive a run, see `submit_driver`
+    runs_gangs: bool = False  # True: jobs of one `Job.gang` run side by side, see `submit_many`
     poll_interval_s: float = 1.0  # how long `poll` may be asked to wait at most, and how often it is asked
 
     def __init__(self, run: RunInfo, **options: Any) -> None:
@@ -176,6 +192,10 @@ class Executor(ABC):
         """Start several jobs: the handle of each, or why it has none, in the order given.
 
         By default one after another; override where a platform takes several at once.
+
+        All jobs of a gang come in one call. They begin together, and find the first of them by MAIN_ADDRESS_VARIABLE
+        of `values.py`, or on the machine itself where it is not set. The platform may end them all with any of them. A
+        gang that it already has is found here, if `adopt` can't tell its jobs by their names.
         """
         answers: list[str | PenstockError] = []
         for job in jobs:

@@ -24,10 +24,10 @@ from penstock.host.attempt_process import run_attempt
 from penstock.host.libc import libc
 from penstock.host.protocol import Link
 from penstock.host.pump import Pump
+from penstock.running import gang_commit
 from penstock.running.attempt import job_facts
 from penstock.running.message import Message
 from penstock.running.world import World
-from penstock.storage import records
 from penstock.values import CANCELLED, FAILED, Record
 
 TYPE_CHECKING = False
@@ -376,7 +376,7 @@ class Server:
             handler=message.handler is not None, host=os.uname().nodename, pid=child.pid, facts=job_facts(),
         )  # fmt: skip
         with contextlib.suppress(BackendError):  # then the scheduler finds no record, and says so in its place
-            records.claim_record(self.world.datastore, record)
+            gang_commit.claim(self.world.datastore, record, message.nodes)
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -6,7 +6,7 @@ The moments of an attempt:
     body       the user's step, inside its decorators (`timeout`, `catch`)
     store      what the body left on `self` becomes chunks; what it only read, or never touched, keeps its row
     drain      the outlet says what was printed so far, so that short output can ride in the record
-    claim      the record is put exclusively: this is the commit
+    claim      the record is put exclusively: this is the commit; nodes of a gang have one in common (`gang_commit.py`)
 
 It runs the same in a fork of a host, in a fresh interpreter and in the scheduler's own process (`--executor=inline`).
 """
@@ -24,6 +24,7 @@ from penstock.authoring.decorators import decorators_of
 from penstock.authoring.flow import Binding, FlowSpec, ForeachFrame, Input, Inputs, assigned, bind, constants_of
 from penstock.authoring.parameters import ParameterContext, parameters_of
 from penstock.errors import ArtifactError, FlowError, KeyMissing
+from penstock.running import gang_commit
 from penstock.running.raised import Interrupted, describe, print_error
 from penstock.storage import keys, records
 from penstock.storage.artifacts import Artifacts
@@ -32,10 +33,12 @@ from penstock.values import (
     FACTS_VARIABLE,
     FAILED,
     FOREACH_ITEMS,
+    MAIN_ADDRESS_VARIABLE,
     PARAMETERS_STEP,
     SUCCEEDED,
     Record,
     Transition,
+    place_beside,
     place_index,
 )
 
@@ -100,7 +103,7 @@ def run(message: Message, world: World, drain: Drain, *, raises: bool = False) -
     record.ended_s = time.time()
     record.cpu_s, record.peak_bytes = _usage()
     record.stdout, record.stderr = drain()
-    return records.claim_record(world.datastore, record)[1]
+    return gang_commit.claim(world.datastore, record, message.nodes)[1]
 
 
 def _split_of(message: Message) -> tuple[str, ...]:
@@ -213,8 +216,11 @@ def _foreach_frame(frame: Mapping[str, Any], artifacts: Artifacts) -> ForeachFra
 
 def _set_current(message: Message, world: World, step: Step, binding: Binding) -> None:
     nodes = {}
-    if step.parallel_step and binding.frames:
-        nodes["parallel"] = Parallel(binding.frames[-1].width, place_index(message.place))
+    if message.nodes or (step.parallel_step and binding.frames):
+        width = message.nodes or binding.frames[-1].width
+        main_ip = os.environ.get(MAIN_ADDRESS_VARIABLE, "127.0.0.1") if message.nodes else None
+        lead = place_beside(message.place, 0)
+        nodes["parallel"] = Parallel(width, place_index(message.place), lead, main_ip)
     current._set(
         (world.datastore, world.opened),
         flow_name=world.flow,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
         executor: Executor
 
-        def start(self, job: Job, *, adopt: bool) -> None: ...
+        def start(self, *jobs: Job, adopt: bool) -> None: ...
         def cancel(self, names: Iterable[str]) -> None: ...
         def ask_tail(self, name: str) -> None: ...
         def forget(self, name: str) -> None: ...
@@ -73,11 +73,14 @@ class _Known:
         self._silent = False
 
     def submit(self) -> list[JobEvent]:
-        """Hand over what waits, up to `JOBS_AT_ONCE` together; what the platform can't be asked now waits on."""
+        """Hand over what waits, up to `JOBS_AT_ONCE` together, and never a part of a gang; what the platform can't be
+        asked now waits on."""
         if not self.is_ready:
             return []
         found: list[JobEvent] = []
         some = [self.waiting.popleft() for _ in range(min(len(self.waiting), JOBS_AT_ONCE))]
+        while self.waiting and some[-1][0].gang is not None and self.waiting[0][0].gang is not None:
+            some.append(self.waiting.popleft())
         answers: Sequence[str | PenstockError]
         try:
             adopted = self._adopted([job.name for job, adopt in some if adopt])
@@ -189,9 +192,9 @@ class JobsHere:
         self._known = _Known(executor)
         self._events: list[JobEvent] = []
 
-    def start(self, job: Job, *, adopt: bool) -> None:
-        """Hand a job over; what the executor says to it comes as an event."""
-        self._known.waiting.append((job, adopt))
+    def start(self, *jobs: Job, adopt: bool) -> None:
+        """Hand jobs over, several together; what the executor says to them comes as events."""
+        self._known.waiting.extend((job, adopt) for job in jobs)
         self._events += self._known.submit()
 
     def cancel(self, names: Iterable[str]) -> None:
@@ -257,9 +260,9 @@ class JobsElsewhere:
             self._rung = True
             self._wishes.put(("poll", None))
 
-    def start(self, job: Job, *, adopt: bool) -> None:
-        """Hand a job over; what the executor says to it comes as an event."""
-        self._wishes.put(("start", (job, adopt)))
+    def start(self, *jobs: Job, adopt: bool) -> None:
+        """Hand jobs over, several together; what the executor says to them comes as events."""
+        self._wishes.put(("start", [(job, adopt) for job in jobs]))
 
     def cancel(self, names: Iterable[str]) -> None:
         """Does not wait."""
@@ -335,7 +338,7 @@ class JobsElsewhere:
 
     def _heed(self, wish: str, what: Any) -> None:
         if wish == "start":
-            self._known.waiting.append(what)
+            self._known.waiting.extend(what)
         elif wish == "cancel":
             self._say(self._known.cancel(what))
         elif wish == "forget":

@@ -14,12 +14,13 @@ class Message:
     parents: the one record that a step reads, or none; inputs: the bundle that a join reads; split: the record of a
     foreach over nothing, whose join has no inputs. given: parameters as typed, for the attempt of `_parameters`.
     last: no further attempt follows a failure. handler: why the body is not run but only the handler of `@catch`.
-    timeout_s: after how long the host ends the attempt by force.
+    timeout_s: after how long the host ends the attempt by force. nodes: how many tasks run side by side with this one
+    as its gang, itself among them.
     """
 
     __slots__ = (
-        "attempt", "constants", "given", "handler", "inputs", "last", "parents", "place", "split", "step", "timeout_s",
-        "token",
+        "attempt", "constants", "given", "handler", "inputs", "last", "nodes", "parents", "place", "split", "step",
+        "timeout_s", "token",
     )  # fmt: skip
 
     def __init__(
@@ -37,10 +38,12 @@ class Message:
         last: bool = True,
         handler: str | None = None,
         timeout_s: float | None = None,
+        nodes: int | None = None,
     ) -> None:
         self.step, self.place, self.attempt, self.token = step, place, attempt, token
         self.constants, self.parents, self.inputs, self.split = constants, tuple(parents), inputs, split
         self.given, self.last, self.handler, self.timeout_s = given, last, handler, timeout_s
+        self.nodes = nodes
 
     def data(self) -> dict[str, Any]:
         """As JSON, without what is empty."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from penstock.authoring.graph import Graph
     from penstock.contracts.datastore import Datastore
-    from penstock.contracts.executor import Executor
+    from penstock.contracts.executor import Executor, Gang
     from penstock.running.launches import Launches
     from penstock.running.placement import StepPlan
     from penstock.running.plan import Attempt, Ready
@@ -47,7 +47,10 @@ class Orders:
         self._datastore, self._spool, self._given, self._launches = datastore, spool, given, launches
         self._shared: tuple[str, list[str]] = ("", [])  # the parent looked at last, and what its tasks read alike
 
-    def job(self, ready: Ready, attempt: Attempt, step: StepPlan, executor: Executor, constants: str | None) -> Job:
+    def job(
+        self, ready: Ready, attempt: Attempt, step: StepPlan, executor: Executor, constants: str | None,
+        gang: Gang | None = None,
+    ) -> Job:  # fmt: skip
         """The job of an attempt. constants: key of the parameters' record, once it stands. Writes the inputs of a join.
 
         Raises ChunkDamaged when a parent's record is gone.
@@ -63,6 +66,7 @@ class Orders:
             timeout_s=step.timeout_s,
             split=ready.split,
             given=self._given if ready.step == PARAMETERS_STEP else None,
+            nodes=None if gang is None else ready.nodes,
         )
         if ready.step in self._graph.steps and self._graph.steps[ready.step].is_join:
             message.inputs = self._write_inputs(ready) if ready.parents else None
@@ -87,6 +91,7 @@ class Orders:
             options=step.options,
             mounts=tuple(Mount(path=path) for path in self._datastore.host_paths) if command else (),
             pathspec=str(Pathspec(self._flow, self._run, ready.step, ready.place, attempt.number)),
+            gang=gang,
         )
 
     def _of_split(self, message: Message) -> list[str]:

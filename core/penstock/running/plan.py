@@ -33,12 +33,15 @@ SUCCESSOR = "successor"  # writer of a record for an attempt whose driver died: 
 
 
 class Ready:
-    """A task that can start. parents: keys of the records it reads, in order; split: of a foreach over nothing."""
+    """A task that can start. parents: keys of the records it reads, in order; split: of a foreach over nothing; nodes:
+    of the `num_parallel` that it is one of, None for any other task."""
 
-    __slots__ = ("parents", "place", "split", "step")
+    __slots__ = ("nodes", "parents", "place", "split", "step")
 
-    def __init__(self, step: str, place: str, parents: tuple[str, ...] = (), split: str | None = None) -> None:
-        self.step, self.place, self.parents, self.split = step, place, parents, split
+    def __init__(
+        self, step: str, place: str, parents: tuple[str, ...] = (), split: str | None = None, nodes: int | None = None
+    ) -> None:
+        self.step, self.place, self.parents, self.split, self.nodes = step, place, parents, split, nodes
 
     @property
     def task(self) -> tuple[str, str]:
@@ -83,14 +86,14 @@ class Plan:
         if kind == "end":
             self.finished = True
         elif kind in ("foreach", "parallel"):
-            yield from self._fan_out(record, key, to[0], transition["width"])
+            yield from self._fan_out(record, key, to[0], transition["width"], kind == "parallel")
         else:
             if kind == "split":
                 self._open(record.step, record.place, len(to))
             for target in to:
                 yield from self._arrive(record, key, target)
 
-    def _fan_out(self, record: Record, key: str, target: str, width: int) -> Iterator[Ready]:
+    def _fan_out(self, record: Record, key: str, target: str, width: int, nodes: bool) -> Iterator[Ready]:
         step = self.graph.steps[record.step]
         if width == 0:
             if step.join is not None:
@@ -98,7 +101,8 @@ class Plan:
             return
         self._open(record.step, record.place, width)
         for index in range(width):
-            yield Ready(target, place_within(record.place, step.depth, index), (key,))
+            place = place_within(record.place, step.depth, index)
+            yield Ready(target, place, (key,), nodes=width if nodes else None)
 
     def _open(self, split: str, place: str, width: int) -> None:
         join = self.graph.steps[split].join
@@ -196,7 +200,10 @@ class Attempt:
 
 
 class Past:
-    """What the scheduler remembers of the attempts of a task that did not succeed: a few numbers."""
+    """What the scheduler remembers of the attempts of a task that did not succeed: a few numbers.
+
+    failed, lost: bits, one for each attempt that did or was.
+    """
 
     __slots__ = ("failed", "handled", "lost", "raised", "reason", "total")
 
@@ -208,11 +215,31 @@ class Past:
     def add(self, record: Record) -> None:
         """Count one record that is no success."""
         self.total = max(self.total, record.attempt + 1)
-        self.failed += record.outcome == FAILED
-        self.lost += record.outcome == LOST and record.writer != SUCCESSOR
+        self.failed |= (record.outcome == FAILED) << record.attempt
+        self.lost |= (record.outcome == LOST and record.writer != SUCCESSOR) << record.attempt
         self.handled |= record.handler
         self.raised = record.exception is not None
         self.reason = record.reason or (record.exception or {}).get("message", "")
+
+
+def together(pasts: Sequence[Past | None]) -> Past | None:
+    """The past of a gang from those of its nodes: it is one task that is tried again.
+
+    Where the platform lost one node, the others' failures in the same attempt are the platform's doing, too.
+    """
+    known = [past for past in pasts if past is not None]
+    if not known:
+        return None
+    found = Past()
+    for past in known:
+        found.total = max(found.total, past.total)
+        found.failed |= past.failed
+        found.lost |= past.lost
+        found.handled |= past.handled
+        found.reason = found.reason or past.reason
+    found.failed &= ~found.lost
+    found.raised = len(known) == len(pasts) and all(past.raised for past in known)
+    return found
 
 
 def next_attempt(past: Past | None, policy: Policy) -> Attempt | None:
@@ -224,8 +251,8 @@ def next_attempt(past: Past | None, policy: Policy) -> Attempt | None:
     """
     if past is None:
         return Attempt(0, last=policy.times == 0)
-    if past.failed <= policy.times and past.lost <= FREE_LOSSES:
-        return Attempt(past.total, last=past.failed == policy.times)
+    if past.failed.bit_count() <= policy.times and past.lost.bit_count() <= FREE_LOSSES:
+        return Attempt(past.total, last=past.failed.bit_count() == policy.times)
     if policy.catches and not past.handled and not past.raised:
         return Attempt(past.total, last=True, handler=past.reason or "its process died")
     return None

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import time
 
-from penstock.contracts.executor import JobState
+from penstock.contracts.executor import Gang, JobState
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.reach import Reach
 from penstock.errors import KeyMissing
-from penstock.running import plan
+from penstock.running import gang_commit, plan
 from penstock.running.backlog import Backlog
 from penstock.running.copies import AttemptCopies
+from penstock.running.gangs import Gangs, outcome_of
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL
 from penstock.running.live_output import LiveOutput
 from penstock.running.orders import Orders, job_name
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from penstock.contracts.logsink import LogSink
     from penstock.contracts.metadata import MetadataStore
     from penstock.observers import Observers
+    from penstock.running.gangs import Nodes
     from penstock.running.jobs import JobEvent, Jobs
     from penstock.running.launches import Launches
     from penstock.running.lease import Lease
@@ -59,6 +61,7 @@ WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clo
 REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
 LIST_EVERY_S = 60.0
 SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
+GANG_PATIENCE_S = 30.0  # for the platform to say which node of a gang it lost, and for the others to end
 DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
 
 
@@ -66,16 +69,17 @@ class _Running:
     """An attempt on its way. look_at: when to look for its record, where no job of ours will tell; 0 while one will.
 
     awaited: the origin's attempt that is awaited in place of a job; tail: what the platform kept of its output,
-    None while nobody asked for it; verdict: what the end of its job means.
+    None while nobody asked for it; verdict: what the end of its job means; nodes: those that it runs beside.
     """
 
-    __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "ready", "reason", "tail", "verdict")
+    __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "nodes", "ready", "reason", "tail", "verdict")
 
     def __init__(
         self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None
     ) -> None:
         self.ready, self.attempt, self.name, self.executor, self.awaited = ready, attempt, name, executor, awaited
         self.look_at = 0.0
+        self.nodes: Nodes | None = None
         self.tail: str | None = None
         self.verdict = self.reason = ""
 
@@ -130,7 +134,7 @@ class Scheduler:
         self._continues = continues
         self._live = LiveOutput(logging, wake.call)
         self._plan = Plan(graph)
-        self._backlog = Backlog()
+        self._backlog, self._gangs = Backlog(), Gangs()
         self._running: dict[str, _Running] = {}
         self._awaited = dict(awaited or {})
         self._listed_at = time.monotonic()
@@ -186,11 +190,15 @@ class Scheduler:
 
     def _stop_all(self) -> None:
         self._stopped = self._stopping = True
-        self._backlog.clear()
+        self._forget_ready()
         for executor, names in self._names_by_executor().items():
             self.jobs[executor].cancel(names)
         for running in [one for one in self._running.values() if one.awaited]:
             del self._running[running.name]  # another run's job: not ours to end
+
+    def _forget_ready(self) -> None:
+        self._backlog.clear()
+        self._gangs.clear()
 
     def _names_by_executor(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -221,6 +229,8 @@ class Scheduler:
                 yield ready
                 continue
             self.reused += ready.step != PARAMETERS_STEP
+            if self._in_gang(ready):
+                self._gangs.of(ready).left -= 1
             stack.append(self._succeed(ready, record, records.key_of(record)))
 
     def _succeed(self, ready: Ready, record: Record, key: str) -> Iterator[Ready]:
@@ -232,11 +242,17 @@ class Scheduler:
     # -- launching
 
     def _launch(self) -> None:
-        while len(self._running) < self.max_workers and not self._stopped:
-            ready = self._backlog.next(time.monotonic())
+        while not self._stopped:
+            width = self._gangs.waiting
+            if width and self._running and len(self._running) + width > self.max_workers:
+                break  # what ends leaves room for all of them, and nothing else takes that
+            if width:
+                self._start_gang(*self._gangs.next())
+                continue
+            ready = self._backlog.next(time.monotonic()) if len(self._running) < self.max_workers else None
             if ready is None:
                 break
-            self._start(ready)
+            (self._gangs.add if self._in_gang(ready) else self._start)(ready)
 
     def _start(self, ready: Ready) -> None:
         step = self.steps[ready.step]
@@ -257,11 +273,14 @@ class Scheduler:
             return
         job = self._orders.job(ready, attempt, step, jobs.executor, self._constants)
         jobs.start(job, adopt=self._continues and not jobs.executor.starts_once)
-        if self.console.live and not jobs.executor.uses_hosts:
-            self._live.follow(name, self._at(running))
-        pathspec = Pathspec(self.flow, self.run_id, ready.step, ready.place, attempt.number)
-        self.observers.attempt_started(pathspec, step.executor)
-        if ready.step != PARAMETERS_STEP:
+        self._say_started(running)
+
+    def _say_started(self, running: _Running) -> None:
+        if self.console.live and not self.jobs[running.executor].executor.uses_hosts:
+            self._live.follow(running.name, self._at(running))
+        pathspec = Pathspec(*self._at(running))
+        self.observers.attempt_started(pathspec, running.executor)
+        if running.ready.step != PARAMETERS_STEP:
             self.console.task_started(pathspec)
 
     def _has_printed(self, running: _Running) -> bool:
@@ -288,6 +307,7 @@ class Scheduler:
             self.console.output(*printed)
         self._end(ended)
         self._look()
+        self._end_broken()
 
     def _hear(self, executor: str, event: JobEvent, ended: list[tuple[_Running, JobStatus]]) -> None:
         if event.kind == REMARK:
@@ -398,7 +418,7 @@ class Scheduler:
         token = records.new_token()
         if not jobs.executor.starts_once:
             records.claim(self.datastore, keys.owner(*at), "owner", {"token": token, "host": "", "nobody": True})
-        if self._stopping:
+        if self._stopping or (outcome == FAILED and running.nodes in self._gangs.broken):
             outcome = CANCELLED
         record = Record(
             flow=self.flow, run=self.run_id, step=at[2], place=at[3], attempt=at[4], outcome=outcome, token=token,
@@ -406,7 +426,7 @@ class Scheduler:
             parents=running.ready.parents if len(running.ready.parents) == 1 else (),
             handler=running.attempt.handler is not None,
         )  # fmt: skip
-        won, standing = records.claim_record(self.datastore, record)
+        won, standing = gang_commit.claim(self.datastore, record, running.ready.nodes if running.nodes else None)
         if won and not jobs.executor.starts_once:
             jobs.cancel([running.name])
         self._settle(running, records.encode_record(standing))
@@ -425,6 +445,7 @@ class Scheduler:
             self._show_stored(record, self._live.end(running.name))
         if record.outcome == SUCCEEDED:
             self._past.pop(ready.task, None)
+            self._settle_node(running, record)
             self.observers.attempt_finished(record, False)
             if ready.step != PARAMETERS_STEP:
                 self.console.task_ended(record, False)
@@ -439,15 +460,23 @@ class Scheduler:
             return
         past = self._past.setdefault(ready.task, plan.Past())
         past.add(record)
-        step = self.steps[ready.step]
-        again = None if self._stopped else plan.next_attempt(past, step.policy)
-        self.observers.attempt_finished(record, again is not None)
-        self.console.task_ended(record, again is not None)
-        if again is None:
-            if record.outcome != CANCELLED:
-                self._fail(ready, record.reason)
+        if running.nodes is None:
+            self._decide([(ready, record)])
         else:
-            self._retry(ready, record, step, again)
+            self._settle_node(running, record)
+
+    def _decide(self, ended: Sequence[tuple[Ready, Record]]) -> None:
+        """A task that ended without success, or all nodes of a gang that did: is there another attempt?"""
+        step = self.steps[ended[0][0].step]
+        past = plan.together([self._past[ready.task] for ready, _ in ended])
+        again = None if self._stopped else plan.next_attempt(past, step.policy)
+        for ready, record in ended:
+            self.observers.attempt_finished(record, again is not None)
+            self.console.task_ended(record, again is not None)
+            if again is None and record.outcome != CANCELLED:
+                self._fail(ready, record.reason)
+        if again is not None:
+            self._retry([ready for ready, _ in ended], outcome_of(ended), step, again)
 
     def _show_stored(self, record: Record, shown: Mapping[str, int]) -> None:
         """What a job elsewhere printed: it comes with its record, or lies in the log sink. shown: how much was shown
@@ -464,15 +493,16 @@ class Scheduler:
             for piece in self.logging.read(stream, shown[source]):
                 self.console.output(record.step, record.place, source, piece)
 
-    def _retry(self, ready: Ready, record: Record, step: StepPlan, again: plan.Attempt) -> None:
+    def _retry(self, some: Sequence[Ready], outcome: str, step: StepPlan, again: plan.Attempt) -> None:
         delay_s = step.policy.delay_s
         if delay_s is None:
             elsewhere = self.jobs[step.executor].executor.jobs_at is Reach.ANYWHERE
             delay_s = DEFAULT_DELAY_ELSEWHERE_S if elsewhere else 0.0
-        if record.outcome != FAILED or again.handler is not None or delay_s <= 0:
-            self._backlog.add([ready])
+        if outcome != FAILED or again.handler is not None or delay_s <= 0:
+            self._backlog.add(some)
         else:
-            self._backlog.add_later(ready, time.monotonic() + delay_s)
+            for ready in some:
+                self._backlog.add_later(ready, time.monotonic() + delay_s)
 
     def _fail(self, ready: Ready, reason: str) -> None:
         self.failed.append(Pathspec(self.flow, self.run_id, ready.step, ready.place))
@@ -482,4 +512,75 @@ class Scheduler:
             self._stop_all()
         elif self.on_failure == FINISH:
             self._stopped = True
-            self._backlog.clear()
+            self._forget_ready()
+
+    # -- gangs
+
+    def _in_gang(self, ready: Ready) -> bool:
+        """Whether it runs beside other nodes; where the executor can't do that they are tasks like any others."""
+        return ready.nodes is not None and self.jobs[self.steps[ready.step].executor].executor.runs_gangs
+
+    def _start_gang(self, nodes: Nodes, some: Sequence[Ready]) -> None:
+        """Hand them over together: alone they may be more than `--max-workers`."""
+        step = self.steps[some[0].step]
+        attempt = plan.next_attempt(plan.together([self._past.get(ready.task) for ready in some]), step.policy)
+        if attempt is None:
+            for ready in some:
+                self._fail(ready, "its attempts are used up")
+            return
+        started = [self._node(ready, nodes, step, attempt) for ready in some]
+        behind = [one for one in started if one.attempt.number < attempt.number]
+        if not behind and self._continues and any(map(self._has_begun, started)):
+            behind = started
+        for running in behind or started:
+            self._running[running.name] = running
+            nodes.running.add(running.name)
+        if behind:  # all have one number, also after a scheduler's death
+            self._backlog.add([one.ready for one in started if one not in behind])
+            for running in behind:
+                self._give_up(running, CANCELLED, "its gang is broken", plan.SUCCESSOR)
+            return
+        jobs = self.jobs[step.executor]
+        seats = [Gang(lead=started[0].name, index=index, size=len(started)) for index in range(len(started))]
+        made = [
+            self._orders.job(running.ready, attempt, step, jobs.executor, self._constants, seat)
+            for running, seat in zip(started, seats, strict=True)
+        ]
+        jobs.start(*made, adopt=self._continues and not jobs.executor.starts_once)
+        for running in started:
+            self._say_started(running)
+
+    def _node(self, ready: Ready, nodes: Nodes, step: StepPlan, attempt: plan.Attempt) -> _Running:
+        number = self._past[ready.task].total if ready.task in self._past else 0
+        own = attempt if number == attempt.number else plan.Attempt(number, last=False)
+        name = job_name(self.flow, self.run_id, ready.step, ready.place, number)
+        running = _Running(ready, own, name, step.executor)
+        running.nodes = nodes
+        return running
+
+    def _has_begun(self, running: _Running) -> bool:
+        """Whether a dead scheduler had started it, where what it started has died with it."""
+        here = self.jobs[running.executor].executor.starts_once
+        return here and (self._has_printed(running) or self.datastore.exists(keys.staged(*self._at(running))))
+
+    def _settle_node(self, running: _Running, record: Record) -> None:
+        """A node ended: those that have not succeeded go on together, once none of them runs."""
+        nodes = running.nodes
+        if nodes is None:
+            return
+        nodes.settle(running.name, running.ready, record)
+        if record.outcome != SUCCEEDED:
+            # elsewhere the cause may be a node whose loss the platform has yet to tell
+            patient = record.outcome == FAILED and self.jobs[running.executor].executor.jobs_at is Reach.ANYWHERE
+            self._gangs.broke(nodes, time.monotonic() + (GANG_PATIENCE_S if patient else 0.0))
+        if not nodes.running:
+            self._gangs.broken.pop(nodes, None)
+            if nodes.ended:
+                self._decide(nodes.take_ended())
+
+    def _end_broken(self) -> None:
+        now = time.monotonic()
+        for nodes in [one for one, moment_s in self._gangs.broken.items() if now >= moment_s]:
+            self._gangs.broken[nodes] = now + GANG_PATIENCE_S
+            for executor, names in self._names_by_executor().items():
+                self.jobs[executor].cancel(nodes.running.intersection(names))

@@ -122,6 +122,11 @@ def record(flow: str, run: str, step: str, place: str, attempt: int) -> str:
     return f"{RUNS}{part(flow)}/{part(run)}/tasks/{part(step)}/{place}/{attempt}.record"
 
 
+def staged(flow: str, run: str, step: str, place: str, attempt: int) -> str:
+    """The record that a node of a gang will have, once all of them are done. The first node's decides."""
+    return f"{tasks_prefix(flow, run, step, place)}{attempt}.staged"
+
+
 def beat(flow: str, run: str, step: str, place: str, attempt: int) -> str:
     """Replaced by the host of an attempt that runs elsewhere for longer than 30 s."""
     return f"{tasks_prefix(flow, run, step, place)}{attempt}.beat"

@@ -61,6 +61,16 @@ def decode(raw: bytes, key: str = "") -> dict[str, Any]:
     return data
 
 
+def kind_of(raw: bytes) -> str:
+    """What an object is, by its first line; empty for one that is torn."""
+    match = _FIRST_LINE.match(raw)
+    try:
+        decode(raw)
+    except ChunkDamaged:
+        match = None
+    return match[1].decode("ascii") if match else ""
+
+
 def read(store: Datastore, key: str) -> dict[str, Any] | None:
     """The JSON under `key`; None when missing or torn: after a power cut nobody is stuck behind an empty object."""
     try:

@@ -20,6 +20,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ from pathlib import Path
 import pytest
 
 from penstock import contracts
-from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Mount, RunInfo
+from penstock.contracts.executor import Executor, Gang, Job, JobState, JobStatus, Mount, RunInfo
 from penstock.contracts.finding import GOOD
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, KeyMissing
@@ -155,10 +156,12 @@ class Bench:
             host_over=HostOverStream, runtime=kept_runtime.folder(),
         )  # fmt: skip
 
-    def attempt(self, step: str, **fields: Any) -> tuple[Job, str]:
+    def attempt(
+        self, step: str, place: str | None = None, nodes: int | None = None, **fields: Any
+    ) -> tuple[Job, str]:
         """An attempt of a step, at a place of its own: the job and the key of its record."""
-        place = str(next(self._places))
-        message = Message(step=step, place=place, attempt=0, token=records.new_token())
+        place = place or str(next(self._places))
+        message = Message(step=step, place=place, attempt=0, token=records.new_token(), nodes=nodes)
         text = json.dumps(message.data())
         command = archive.command(self.datastore, self._launch, text) if self._launch else ()
         fields["host_command"] = archive.command(self.datastore, self._launch, "") if self._launch else ()
@@ -170,6 +173,16 @@ class Bench:
             mounts=tuple(Mount(path=path) for path in (*self.datastore.host_paths, self.shared)), **fields,
         )  # fmt: skip
         return job, keys.record(FLOW_NAME, self.run, step, place, 0)
+
+    def gang(self, step: str, nodes: int, **fields: Any) -> list[tuple[Job, str]]:
+        """Attempts of a step that run side by side."""
+        outside = str(next(self._places))
+        made = [self.attempt(step, f"{outside}.{index}", nodes, **fields) for index in range(nodes)]
+        lead = made[0][0].name
+        return [
+            (job.changed(gang=Gang(lead=lead, index=index, size=nodes)), key)
+            for index, (job, key) in enumerate(made)
+        ]
 
     def program(self, source: str, *arguments: str, **fields: Any) -> Job:
         """A job that never reaches our code: a program for the interpreter of the jobs."""
@@ -308,6 +321,25 @@ class ExecutorSuite:
         ended(executor, handles)
         assert [bench.record(key).outcome for _, key in made] == [SUCCEEDED, SUCCEEDED]
         assert list(executor.submit_many([])) == []
+
+    def test_jobs_of_a_gang_run_side_by_side_and_find_the_first(self, bench: Bench, executor: Executor) -> None:
+        """None of them ends before all have met; handed over again they are the same jobs."""
+        if not executor.runs_gangs:
+            pytest.skip("not promised: jobs run each for itself")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        made = bench.gang("meet", 3, environment={"SUITE_PORT": str(port)})
+        jobs = [job for job, _ in made]
+        executor.check(jobs[0].changed(gang=Gang(lead="meet", index=0, size=0)))
+        handles = [str(one) for one in executor.submit_many(jobs)]
+        assert len(set(handles)) == 3
+        assert ended(executor, handles) == [(JobState.SUCCEEDED, 0)] * 3
+        assert [bench.artifact(key, "came") for _, key in made] == [[1, 2]] * 3
+        assert list(executor.submit_many(jobs)) == handles
+        if _overrides(executor, "adopt"):
+            other = self.make(bench.info, bench.folder)
+            assert list(other.submit_many(jobs)) == handles
+            other.close()
 
     def test_a_plain_step_can_run(self, executor: Executor) -> None:
         executor.check(Job(name="step", message="", resources=Resources(cpu=1, memory_mb=256), timeout_s=60.0))

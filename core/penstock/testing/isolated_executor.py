@@ -55,6 +55,7 @@ class IsolatedExecutor(Executor):
     jobs_at = Reach.HOST
     starts_once = False
     keeps_secrets = True
+    runs_gangs = True
     poll_interval_s = 0.2
 
     def __init__(

@@ -15,6 +15,7 @@ class InlineExecutor(ProcessExecutor):
 
     jobs_at = Reach.PROCESS
     in_process = True
+    runs_gangs = False
 
     def __init__(self, run: RunInfo) -> None:
         super().__init__(run)

@@ -10,6 +10,7 @@ from penstock.contracts.executor import Executor, Job, JobState, JobStatus, Moun
 from penstock.contracts.finding import Finding
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendMisconfigured, BackendUnavailable, JobRejected, PenstockError
+from penstock.values import Resources
 from penstock_local import machine
 from penstock_local.admission import Admission
 
@@ -34,6 +35,7 @@ class ProcessExecutor(Executor):
     jobs_at = Reach.HOST
     starts_once = True
     uses_hosts = True
+    runs_gangs = True
     poll_interval_s = 0.25
 
     def __init__(
@@ -107,12 +109,15 @@ class ProcessExecutor(Executor):
     def _start_waiting(self) -> None:
         """Start from the head of the queue; one that has to wait holds back only those that declare needs as well."""
         queue, self._waiting = self._waiting, deque()
-        held = False
+        held, waits = False, set()
         while queue:
             job = queue.popleft()
-            declares = bool(job.resources.cpu or job.resources.memory_mb or job.resources.gpu)
-            if (held and declares) or not self._admission.enter(job.name, job.resources):
+            needs = _claim(job)
+            declares = bool(needs.cpu or needs.memory_mb or needs.gpu)
+            follows = job.gang is not None and job.gang.lead in waits
+            if (held and declares) or follows or not self._admission.enter(job.name, needs):
                 held = True
+                waits.add(job.name)
                 self._waiting.append(job)
                 continue
             try:
@@ -143,6 +148,20 @@ class ProcessExecutor(Executor):
                 self._admission.leave(event.name)
                 ended = True
         return ended
+
+
+def _claim(job: Job) -> Resources:
+    """What is to be free before it starts: for the first job of a gang what all of them need, for the others nothing,
+    because each of them waits for all others."""
+    one, gang = job.resources, job.gang
+    if gang is None:
+        return one
+    if gang.index:
+        return Resources()
+    return Resources(
+        cpu=one.cpu and one.cpu * gang.size, memory_mb=one.memory_mb and one.memory_mb * gang.size,
+        gpu=one.gpu and one.gpu * gang.size,
+    )  # fmt: skip
 
 
 def _status(event: HostEvent) -> JobStatus:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
 from penstock import FlowSpec, current, step
@@ -23,7 +24,7 @@ time.sleep(600)
 class SuiteJobsFlow(FlowSpec):
     @step
     def start(self):
-        self.next(self.succeed, self.fail, self.die, self.hold, self.look)
+        self.next(self.succeed, self.fail, self.die, self.hold, self.look, self.meet)
 
     @step
     def succeed(self):
@@ -71,9 +72,37 @@ class SuiteJobsFlow(FlowSpec):
         self.next(self.join)
 
     @step
+    def meet(self):
+        """Each node of a gang tells the first one its number, and hears from it who came."""
+        self.came = met(int(os.environ["SUITE_PORT"]), current.parallel)
+        self.next(self.join)
+
+    @step
     def join(self, inputs):
         self.next(self.end)
 
     @step
     def end(self):
         pass
+
+
+def met(port, node):
+    """The numbers of all nodes but the first, as it heard them."""
+    if node.node_index == 0:
+        with Listener(("", port)) as listener:
+            peers = [listener.accept() for _ in range(node.num_nodes - 1)]
+        came = sorted(peer.recv() for peer in peers)
+        for peer in peers:
+            peer.send(came)
+            peer.close()
+        return came
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with Client((node.main_ip, port)) as lead:
+                lead.send(node.node_index)
+                return lead.recv()
+        except OSError:  # it does not listen yet
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
