@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 # Of the sequences that a task may print, colours (`ESC [ ... m`) and erasing within its line (`ESC [ ... K`) stay.
-_SEQUENCE = re.compile(
+# Compiled when a terminal asks for it: output that goes into a file needs none.
+_SEQUENCE = (
     rb"\x1b\[[0-9;:]*[mK]"  # stays
     rb"|(?P<steers>\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # title, clipboard, device control
     rb"|\x1b\[[0-?]*[ -/]*[@-~]?"  # cursor, screen, modes
     rb"|\x1b[ -/]*[0-~]?"  # reset, character sets
     rb"|[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f])"
 )
+_CONTROL = rb"[\x00-\x06\x0b\x0c\x0e-\x1f\x7f]"
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -26,9 +28,6 @@ def printable(text: str, *, lines: bool = False) -> str:
 def tame(output: bytes) -> bytes:
     """A task's output for a terminal: colours stay; what moves the cursor out of its line, sets the title or the
     clipboard is left out. Bytes that go into a file or a pipe need no taming."""
-    if b"\x1b" not in output and not _CONTROL.search(output):
+    if b"\x1b" not in output and not re.search(_CONTROL, output):
         return output
-    return _SEQUENCE.sub(lambda found: b"" if found["steers"] is not None else found[0], output)
-
-
-_CONTROL = re.compile(rb"[\x00-\x06\x0b\x0c\x0e-\x1f\x7f]")
+    return re.sub(_SEQUENCE, lambda found: b"" if found["steers"] is not None else found[0], output)

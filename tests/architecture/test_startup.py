@@ -46,15 +46,22 @@ COMMANDS = NEVER | {
     "penstock.running.scheduler",
     "penstock.client",
 }
+LEAN = {
+    "dataclasses", "hashlib", "ipaddress", "pathlib", "queue", "shutil", "socket", "subprocess", "tempfile",
+    "threading", "typing", "urllib.parse", "zipfile",
+}  # fmt: skip
 OPENING = "import penstock.cli.process, penstock.cli.early, penstock.cli.session, penstock.running.opening"
 READING = "import penstock.contracts, penstock.storage.records, penstock.storage.keys"
-BEFORE_THE_HOST = NEVER | {
+HOST = "import penstock.host.driven, penstock_local.file_datastore"
+DRIVING = "import penstock.running.driver, penstock.running.launch, penstock.running.placement"
+BEFORE_THE_HOST = NEVER | LEAN | {
     "click",
     "pluggy",
-    "dataclasses",
+    "enum",
+    "functools",
     "inspect",
-    "typing",
-    "pathlib",
+    "json",
+    "re",
     "penstock.running.launch",
     "penstock.running.driver",
 }
@@ -75,7 +82,9 @@ def loaded_by(source: str, folder: Path) -> set[str]:
         pytest.param(FLOW, AUTHORING, id="a flow of two steps"),
         pytest.param(HELP, COMMANDS, id="flow --help"),
         pytest.param(OPENING, BEFORE_THE_HOST, id="flow run, until a host imports the flow"),
-        pytest.param(READING, WORKER, id="what a worker reads by"),
+        pytest.param(HOST, WORKER | LEAN, id="a host"),
+        pytest.param(DRIVING, NEVER | LEAN - {"queue", "threading"}, id="what drives a run"),
+        pytest.param(READING, WORKER | LEAN, id="what a worker reads by"),
     ],
 )
 def test_nothing_heavy_is_loaded(source: str, forbidden: set[str], tmp_path: Path) -> None:

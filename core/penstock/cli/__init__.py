@@ -38,9 +38,11 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
     words = list(arguments)
     try:
         if session.owns_process:
-            process.prepare()
+            process.open_streams()
         process.check_folder()
         early.begin(session, words)
+        if session.owns_process:
+            process.heed_signals()
         from penstock.cli.group import COMMANDS, command_first, group, options_with_values
 
         words = command_first(arguments, COMMANDS, options_with_values())

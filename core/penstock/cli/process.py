@@ -16,14 +16,8 @@ class Terminated(BaseException):
     """SIGTERM came while no run was driven; a driver has a handler of its own."""
 
 
-def prepare() -> None:
-    """Three open streams; SIGTERM ends us as Ctrl-C does. For a process that is ours alone."""
-    import signal
-
-    def end(*_: object) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, end)
+def open_streams() -> None:
+    """Three open streams, before anything else is opened. For a process that is ours alone, as the next."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # `flow runs >&-`: the next file that is opened would take its place
@@ -31,6 +25,16 @@ def prepare() -> None:
             setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
         elif fd and stream.encoding.lower().replace("-", "") != "utf8":
             stream.reconfigure(errors="backslashreplace")  # what can't be written there is shown as an escape
+
+
+def heed_signals() -> None:
+    """SIGTERM ends us as Ctrl-C does."""
+    import signal
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def check_folder() -> None:

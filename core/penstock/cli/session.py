@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 TYPE_CHECKING = False
@@ -34,6 +33,8 @@ class Session:
         self.added: tuple[str, ...] = ()  # of `--with`, as typed
         self.configs: list[str] = []  # names after `--config`
         self.typed: tuple[click.Context, list[str]] | None = None  # the command, and the words behind its name
+        self._registry: Registry | None = None
+        self._home: Home | None = None
         self._homes: list[Home] = []
         self._environ: Mapping[str, str | None] | None = None  # what the flow file changed
         self._opening: Opening | None = None
@@ -51,17 +52,21 @@ class Session:
         file, flow = (self.file, self.flow) if self.file is not None else split_file(named)
         return FlowFile(file, flow, alias=alias, added=self.added)
 
-    @functools.cached_property
+    @property
     def registry(self) -> Registry:
         """What is installed."""
-        from penstock.registry import Registry
+        if self._registry is None:
+            from penstock.registry import Registry
 
-        return Registry()
+            self._registry = Registry()
+        return self._registry
 
-    @functools.cached_property
+    @property
     def home(self) -> Home:
         """The stores that the flags name."""
-        return self.open_home()
+        if self._home is None:
+            self._home = self.open_home()
+        return self._home
 
     def open_home(
         self,
@@ -105,7 +110,7 @@ class Session:
 
     def open_flow(self, source: FlowFile) -> Opening:
         """Begin to open a flow file, if this was not begun already. Raises FlowError when there is none."""
-        if self._opening is None or self._opening.source.text() != source.text():
+        if self._opening is None or self._opening.source.words() != source.words():
             from penstock.running.opening import Opening
 
             if self._opening is not None:

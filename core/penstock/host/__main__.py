@@ -1,80 +1,21 @@
-"""`python -P -m penstock.host DRIVER SOCKET SOURCE`: import the flow, answer with its declaration, serve.
+"""`python -P -m penstock.host DRIVER SOCKET WORD...`: a host of a driver.
 
-DRIVER: its process; SOCKET: the inherited descriptor of the link to it; SOURCE: the
-`FlowFile`.
+DRIVER: its process; SOCKET: the inherited descriptor of the link to it; WORD: those of the `FlowFile`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import signal
-import socket
 import sys
 
-from penstock.errors import PenstockError
-from penstock.host.archived_code import keep_lines
-from penstock.host.declare import declare
-from penstock.host.flow_file import FlowFile
-from penstock.host.libc import libc
-from penstock.host.protocol import Link
-from penstock.host.seeds import SeedWatch
-from penstock.host.serve import Server, serve
-
-DESCRIPTORS = 16_384
-
-
-def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
-    driver, fd, source_text = arguments
-    source = FlowFile.of(source_text)
-    c_library = libc()
-    c_library.die_with_parent(int(driver))  # an import may take long, and hears nothing of the link's end
-    link = Link(socket.socket(fileno=int(fd)))
-    os.set_inheritable(int(fd), False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and decides
-    os.dup2(2, 1)  # what the flow file prints while it is imported is no result
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    _allow_many_descriptors()
-    sys.argv = [source.path]
-    before = dict(os.environ)
-    gc.disable()
-    try:
-        with SeedWatch() as watch:
-            flow_class, graph = source.load()
-        keep_lines()
-        source.flow = graph.name
-        declaration = declare(flow_class, graph, before, source)
-    except PenstockError as error:
-        reason = {"error": type(error).__name__, "message": error.message, "hint": error.hint, "where": error.where}
-        link.send({"event": "refused", **reason})
-        link.close()
-        return 1
-    link.send({"event": "declared", **declaration.data()})
-    c_library.outlive_parent()  # from here on the link's end is heard, and attempts are ended in good order
-    later = bool(declaration.later)
-    server = Server(
-        flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=link.send, imports_later=later
-    )
-    serve(link, server)
-    link.close()
-    return 0
-
-
-def _allow_many_descriptors() -> None:
-    """Four an attempt: hundreds of attempts at once pass the usual soft limit of 1,024."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS promises more than it gives
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 if __name__ == "__main__":
+    gc.disable()  # nothing that is loaded now is garbage, and to look for it takes a tenth of the time
+    from penstock.host.driven import main
+
     status = main(sys.argv[1:])
-    with contextlib.suppress(OSError, ValueError):  # the flow file may have closed it
+    try:
         sys.stdout.flush()
+    except (OSError, ValueError):  # the flow file may have closed it
+        pass
     os._exit(status)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import socket
 import sys
 
 from penstock.host.libc import Libc
@@ -16,12 +15,13 @@ from penstock.values import SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from typing import Any
 
 EXIT_WORK_S = 10  # for atexit functions and threads of the user's code
 
 
-def run_attempt(message: Message, world: World, control: socket.socket, libc: Libc) -> int:
+def run_attempt(message: Message, world: World, control: socket, libc: Libc) -> int:
     """Run one attempt whose host is at the other end of `control`. Returns the exit code: 0 when it succeeded."""
 
     def drain() -> tuple[Any, Any]:
@@ -37,7 +37,7 @@ def run_attempt(message: Message, world: World, control: socket.socket, libc: Li
     return 0 if record.outcome == SUCCEEDED else 1
 
 
-def _exactly(stream: socket.socket, size: int) -> bytes:
+def _exactly(stream: socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         piece = stream.recv(size - len(data))

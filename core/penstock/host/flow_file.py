@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from penstock.authoring.flow import FlowSpec
@@ -65,16 +64,25 @@ class FlowFile:
         beside = [path for path in (os.path.join(folder, one) for one in names) if os.path.isfile(path)]
         return NotFound(what, where=self.path, hint=hint(self.path if name else "", beside) or "flow run FILE.py")
 
-    def text(self) -> str:
-        """As a word of a command line."""
-        path = os.path.abspath(self.path)
-        return json.dumps([path, self.flow, self.alias, self.added, self.archive, self.copy_of])
+    def words(self) -> list[str]:
+        """For a command line: `PATH FLOW ALIAS COPY_OF ARCHIVE ADDED...`, each empty for none, the archive as JSON."""
+        archive = ""
+        if self.archive is not None:
+            import json
+
+            archive = json.dumps(self.archive)
+        return [os.path.abspath(self.path), self.flow or "", self.alias, self.copy_of, archive, *self.added]
 
     @classmethod
-    def of(cls, text: str) -> FlowFile:
-        """The inverse of `text`."""
-        path, flow, alias, added, archive, copy_of = json.loads(text)
-        return cls(path, flow, alias=alias, added=added, archive=archive, copy_of=copy_of)
+    def of(cls, words: Sequence[str]) -> FlowFile:
+        """The inverse of `words`."""
+        path, flow, alias, copy_of, archive, *added = words
+        found: dict[str, Any] | None = None
+        if archive:
+            import json
+
+            found = json.loads(archive)
+        return cls(path, flow or None, alias=alias, added=added, archive=found, copy_of=copy_of)
 
     def load(self) -> tuple[type[FlowSpec], Graph]:
         """Import it, add decorators, read its graph. Raises FlowError with file:line, UsageError for a decorator."""

@@ -1,6 +1,6 @@
-"""`python -P -m penstock.host.fresh HOST CONTROL SOURCE`: one attempt in an interpreter of its own, beside its host.
+"""`python -P -m penstock.host.fresh HOST CONTROL WORD...`: one attempt in an interpreter of its own, beside its host.
 
-HOST: the host's process; the attempt ends with it. SOURCE: the `FlowFile`. The
+HOST: the host's process; the attempt ends with it. WORD: those of the `FlowFile`. The
 host says over CONTROL, as one line of JSON, what was opened and which attempt it is; then the attempt runs as a fork
 would.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
+from _socket import socket
 
 from penstock import contracts
 from penstock.host.attempt_process import run_attempt
@@ -24,25 +24,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def main(parent: str, control_fd: str, source_text: str) -> int:
+def main(parent: str, control_fd: str, *words: str) -> int:
     """Returns the exit code of the attempt."""
-    control = socket.socket(fileno=int(control_fd))
+    control = socket(fileno=int(control_fd))
     os.set_inheritable(control.fileno(), False)
     c_library = libc()
     c_library.die_with_parent(int(parent))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     said = _line(control)
-    source = FlowFile.of(source_text)
+    source = FlowFile.of(words)
     sys.argv = [source.path]
     flow_class, graph = source.load()
     opened = said["opened"]
     datastore = contracts.open(opened["datastore"]["target"], opened["datastore"]["options"])
     world = World(flow_class=flow_class, graph=graph, datastore=datastore, opened=opened)
-    with control:
+    try:
         return run_attempt(Message.of(said["message"]), world, control, c_library)
+    finally:
+        control.close()
 
 
-def _line(control: socket.socket) -> dict[str, Any]:
+def _line(control: socket) -> dict[str, Any]:
     data = b""
     while not data.endswith(b"\n"):
         piece = control.recv(1 << 16)

@@ -34,8 +34,8 @@ def exceeded() -> str:
 def _read(paths: tuple[str, str]) -> str:
     for path in paths:
         try:
-            with open(path, encoding="ascii") as file:
-                return file.read()
+            with open(path, "rb") as file:  # as text it would take the codec's module along
+                return file.read().decode("ascii")
         except OSError:
             continue
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import subprocess
 import time
 
 from penstock.contracts.host import HostEvent, Hosts
@@ -129,7 +128,7 @@ class HostPool(Hosts):
         for host in self._hosts.values():
             try:
                 host.process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 host.process.kill()
                 host.process.wait()
             host.end_attempts()

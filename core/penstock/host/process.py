@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
+from _socket import socketpair  # of which `socket` is a wrapper that takes longer to import than a process to start
 
 from penstock import errors
 from penstock.errors import FlowError
 from penstock.host.flow_file import FlowFile
-from penstock.host.protocol import Link, pair
+from penstock.host.spawned import Spawned
 from penstock.values import FACTS_VARIABLE
 
 TYPE_CHECKING = False
@@ -27,16 +26,13 @@ class HostProcess:
     (name -> pid, 0 not started yet)."""
 
     def __init__(self, source: FlowFile, environment: Mapping[str, str]) -> None:
-        ours, theirs = pair()
-        arguments = [str(os.getpid()), str(theirs.fileno()), source.text()]
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "penstock.host", *arguments],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env=_environment(environment),
-            start_new_session=True,  # Ctrl-C in the terminal is the driver's to hear
-        )
+        ours, theirs = socketpair()
+        command = [sys.executable, "-P", "-m", "penstock.host", str(os.getpid()), str(theirs.fileno()), *source.words()]
+        # In a session of its own: Ctrl-C in the terminal is the driver's to hear.
+        self.process = Spawned(command, _environment(environment), [theirs.fileno()])
         theirs.close()
+        from penstock.host.protocol import Link  # here, because the host begins by now
+
         self.file = source.path
         self.link = Link(ours)
         self.running: dict[str, int] = {}
@@ -80,7 +76,7 @@ class HostProcess:
         self.link.close()
         try:
             self.process.wait(STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             self.process.kill()
             self.process.wait()
         self.end_attempts()
@@ -95,6 +91,8 @@ def _environment(changes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _kill_group(pid: int) -> None:
+    import signal
+
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -21,8 +21,8 @@ from __future__ import annotations
 import json
 import os
 import select
-import socket
 import struct
+from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket  # see `process.py`: the module `socket` takes long
 
 from penstock.errors import BackendError
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     Frame = tuple[dict[str, Any], bytes]
 
 _HEAD = struct.Struct(">II")
+_INT = struct.Struct("i")
+_DESCRIPTORS = 4  # with one frame
 _PIECE = 1 << 18
 _SHOWN = 80  # bytes of what is no frame
 _LONGEST = 1 << 26  # of a header, or of a payload; more is text of somebody else, read as a number
@@ -66,8 +68,9 @@ class Link:
         data = memoryview(_HEAD.pack(len(head), len(payload)) + head + payload)
         while data:
             try:
-                if descriptors and isinstance(self.stream, socket.socket):
-                    sent = socket.send_fds(self.stream, [data], list(descriptors))
+                if descriptors and isinstance(self.stream, socket):
+                    packed = struct.pack(f"{len(descriptors)}i", *descriptors)
+                    sent = self.stream.sendmsg([data], [(SOL_SOCKET, SCM_RIGHTS, packed)])
                     descriptors = ()
                 else:
                     sent = self.stream.send(data)
@@ -93,9 +96,12 @@ class Link:
     def _fill(self) -> bool:
         """Take in what has arrived; False when nothing was there."""
         try:
-            if isinstance(self.stream, socket.socket):
-                piece, descriptors, _, _ = socket.recv_fds(self.stream, _PIECE, 4)
-                self.descriptors += descriptors
+            if isinstance(self.stream, socket):
+                piece, beside, _, _ = self.stream.recvmsg(_PIECE, CMSG_LEN(_DESCRIPTORS * _INT.size))
+                for level, kind, packed in beside:
+                    if (level, kind) == (SOL_SOCKET, SCM_RIGHTS):
+                        whole = len(packed) // _INT.size * _INT.size  # what was cut off has no number
+                        self.descriptors += [number for (number,) in _INT.iter_unpack(packed[:whole])]
             else:
                 piece = self.stream.recv(_PIECE)
         except BlockingIOError:
@@ -195,8 +201,3 @@ class Pipes:
         """Both."""
         os.close(self._read)
         os.close(self._write)
-
-
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends on this machine."""
-    return socket.socketpair()

@@ -13,9 +13,9 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
+from _socket import MSG_DONTWAIT, socketpair
 
 from penstock import contracts
 from penstock.errors import BackendError
@@ -32,6 +32,7 @@ from penstock.values import CANCELLED, FAILED, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Callable
     from typing import Any
 
@@ -55,7 +56,7 @@ class Child:
         "control", "kill_at", "killed", "message", "name", "pid", "pidfd", "pump", "reason", "started_s", "told",
     )  # fmt: skip
 
-    def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket.socket) -> None:
+    def __init__(self, name: str, message: Message, pid: int, pump: Pump, control: socket) -> None:
         self.name, self.message, self.pid, self.pump, self.control = name, message, pid, pump, control
         self.pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         self.started_s = time.time()
@@ -95,7 +96,7 @@ class Server:
         self._poll = select.poll()
         self._watched: dict[int, tuple[str, Child]] = {}
         self._libc = libc()
-        self._memory_kills = 0  # as the kernel counted them when one was last looked for
+        self._memory_kills = memory.kills()  # looked at again when an attempt is killed: most never are
         self._pid = os.getpid()
         self._links: list[int] = []  # descriptors by which this process is driven: none of an attempt's business
 
@@ -113,16 +114,16 @@ class Server:
             ArchivedCode.of(datastore, opened["code"], self.source.path).install()
         reason = self._probe()
         self._forks = not reason
-        self._memory_kills = memory.kills()  # looked at again when an attempt is killed: most never are
         if self._forks:
-            gc.collect()
             gc.freeze()  # what is here now is never garbage: children need not copy its pages to look at it
         self.tell({"event": "serving", "mode": "fork" if self._forks else "exec", "reason": reason}, b"")
 
     def _probe(self) -> str:
-        """Fork once and look which threads are left in this process; "" when forking is safe, else why not."""
+        """Where there are threads: fork once and look which are left; "" when forking is safe, else why not."""
         if sys.platform != "linux":
             return "system frameworks of this platform do not survive a fork"
+        if len(os.listdir("/proc/self/task")) == 1:
+            return ""
         _silence_fork_warning()
         pid = os.fork()
         if not pid:
@@ -156,7 +157,7 @@ class Server:
         if not only:
             with contextlib.suppress(Exception):  # the attempt meets the same trouble and tells of it
                 self.world.foresee(message)
-        ours, theirs = socket.socketpair()
+        ours, theirs = socketpair()
         pipes: list[int] = []
         try:
             pipes += os.pipe()
@@ -185,7 +186,7 @@ class Server:
     def _show(self, name: str, stream: str, piece: bytes) -> None:
         self.tell({"event": "output", "name": name, "stream": stream}, piece)
 
-    def _fork(self, message: Message, ours: socket.socket, theirs: socket.socket, pipes: list[int]) -> int:
+    def _fork(self, message: Message, ours: socket, theirs: socket, pipes: list[int]) -> int:
         out, out_in, err, err_in = pipes
         pid = os.fork()
         if not pid:
@@ -196,7 +197,7 @@ class Server:
             os.setpgid(pid, pid)
         return pid
 
-    def _become_attempt(self, message: Message, control: socket.socket, out: int, err: int) -> None:
+    def _become_attempt(self, message: Message, control: socket, out: int, err: int) -> None:
         """In the fork: leave everything behind that belongs to the host, run, and never return."""
         status = 1
         try:
@@ -229,12 +230,12 @@ class Server:
         finally:
             os._exit(status)
 
-    def _exec(self, message: Message, ours: socket.socket, theirs: socket.socket, pipes: list[int]) -> int:
+    def _exec(self, message: Message, ours: socket, theirs: socket, pipes: list[int]) -> int:
         """A fresh interpreter for one attempt: where a fork is not safe, and for a GPU."""
         import subprocess
 
         _, out_in, _, err_in = pipes
-        arguments = [str(self._pid), str(theirs.fileno()), self.source.text()]
+        arguments = [str(self._pid), str(theirs.fileno()), *self.source.words()]
         with open(os.devnull, "rb") as nothing:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "penstock.host.fresh", *arguments],
@@ -320,7 +321,7 @@ class Server:
     def _answer(self, child: Child) -> None:
         """The attempt said `ready`: tell it what it printed. Or that its record stands."""
         try:
-            said = child.control.recv(64, socket.MSG_DONTWAIT)  # a daemon of the user's may hold the other end
+            said = child.control.recv(64, MSG_DONTWAIT)  # a daemon of the user's may hold the other end
         except BlockingIOError:
             return
         except OSError:

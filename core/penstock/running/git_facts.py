@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from subprocess import Popen
     from typing import Any
 
 PATIENCE_S = 2.0  # `git status` of a huge tree is not worth waiting for
@@ -16,8 +16,10 @@ class GitFacts:
     """Begins to ask on construction; `result()` waits for the answer."""
 
     def __init__(self, folder: str) -> None:
-        self._asked: dict[str, subprocess.Popen[bytes]] = {}
+        self._asked: dict[str, Popen[bytes]] = {}
         if _in_a_checkout(folder):
+            import subprocess  # elsewhere nobody pays for it
+
             for name, arguments in (("commit", ["rev-parse", "HEAD"]), ("dirty", ["status", "--porcelain", "-uno"])):
                 try:
                     self._asked[name] = subprocess.Popen(
@@ -32,11 +34,13 @@ class GitFacts:
     def result(self) -> dict[str, Any] | None:
         """`{"commit": hex, "dirty": bool}`; None outside a checkout or without git."""
         said: dict[str, str] = {}
+        if self._asked:
+            from subprocess import TimeoutExpired
         while self._asked:
             name, process = self._asked.popitem()
             try:
                 out, _ = process.communicate(timeout=PATIENCE_S)
-            except subprocess.TimeoutExpired:
+            except TimeoutExpired:
                 _end(process)
                 continue
             if process.returncode == 0:
@@ -51,7 +55,7 @@ class GitFacts:
             _end(self._asked.popitem()[1])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Popen[bytes]) -> None:
     process.kill()
     process.communicate()
 

@@ -8,9 +8,8 @@ queue.
 from __future__ import annotations
 
 import contextlib
-import queue
-import threading
 import time
+from _queue import Empty, SimpleQueue  # `queue` has more, and takes `threading` along
 from collections import deque
 
 from penstock.contracts.executor import JobState, JobStatus
@@ -247,8 +246,10 @@ class JobsElsewhere:
         self.executor = executor
         self._known = _Known(executor)
         self._wake = wake
-        self._wishes: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
+        self._wishes: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._events: SimpleQueue[JobEvent] = SimpleQueue()
+        import threading  # most runs have no such thread
+
         self._thread = threading.Thread(target=self._work, name="penstock executor", daemon=True)
         self._failure: BaseException | None = None
         self._rung = False
@@ -285,7 +286,7 @@ class JobsElsewhere:
         if self._failure is not None:
             raise self._failure
         found = []
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(Empty):
             while True:
                 found.append(self._events.get_nowait())
         return found
@@ -312,7 +313,7 @@ class JobsElsewhere:
             left_s = until - time.monotonic()
             try:
                 wish, what = self._wishes.get(timeout=self._patience_s(left_s))
-            except queue.Empty:
+            except Empty:
                 if not self._known.is_ready:
                     break
                 self._say(self._known.submit())  # what has come together goes together

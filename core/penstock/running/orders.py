@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 
@@ -10,6 +9,7 @@ from penstock.contracts.executor import Job, Mount
 from penstock.errors import ChunkDamaged
 from penstock.running.message import Message
 from penstock.storage import bundle, keys, records
+from penstock.storage.sha256 import sha256
 from penstock.values import FOREACH_ITEMS, PARAMETERS_STEP, Pathspec
 
 TYPE_CHECKING = False
@@ -135,7 +135,7 @@ def job_name(flow: str, run: str, step: str, place: str, attempt: int) -> str:
     """The same for the same attempt: `[a-z0-9-]`, at most 63 characters, ending in a hash of the full pathspec."""
     full = f"{flow}/{run}/{step}/{place}/{attempt}"
     readable = _NOT_IN_NAME.sub("-", f"{flow}-{step}-{place}-{attempt}".lower()).strip("-")[:46]
-    return f"{readable}-{hashlib.sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    return f"{readable}-{sha256(full.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
 def driver_job_name(flow: str, run: str) -> str:

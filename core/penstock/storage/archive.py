@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-import zipfile
 
 from penstock.errors import BackendMisconfigured, ChunkDamaged, FlowError, PluginError
 from penstock.storage import keys
+from penstock.storage.sha256 import sha256
+from penstock.storage.zipped import MOST_MEMBERS, zipped
 from penstock.values import RUNTIME_VARIABLE
 
 TYPE_CHECKING = False
@@ -31,25 +30,21 @@ LARGEST_BYTES = 50 * 1000 * 1000
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
 _SKIPPED_NAMES = (".env", ".netrc")
 _SKIPPED_SUFFIXES = (".pem", ".key")
-_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: equal files give equal archives
 RUNTIME_PACKAGES = ("penstock", "cloudpickle")
 
 
 def pack(files: Mapping[str, str], texts: Mapping[str, bytes] | None = None) -> bytes:
     """An archive of files, name inside -> path, and of texts, name inside -> content; the same give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inside in sorted(files):
-            with open(files[inside], "rb") as file:
-                archive.writestr(zipfile.ZipInfo(inside, _NO_DATE), file.read(), zipfile.ZIP_DEFLATED)
-        for inside, text in sorted((texts or {}).items()):
-            archive.writestr(zipfile.ZipInfo(inside, _NO_DATE), text, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    members = []
+    for inside in sorted(files):
+        with open(files[inside], "rb") as file:
+            members.append((inside, file.read()))
+    return zipped([*members, *sorted((texts or {}).items())])
 
 
 def put(datastore: Datastore, data: bytes) -> str:
     """Store an archive under the sha256 of its bytes, which is returned."""
-    name = hashlib.sha256(data).hexdigest()
+    name = sha256(data).hexdigest()
     datastore.put_content(keys.code(name), data)
     return name
 
@@ -57,7 +52,7 @@ def put(datastore: Datastore, data: bytes) -> str:
 def get(datastore: Datastore, name: str) -> bytes:
     """An archive by its sha256. Raises KeyMissing, ChunkDamaged."""
     data = datastore.get(keys.code(name))
-    if hashlib.sha256(data).hexdigest() != name:
+    if sha256(data).hexdigest() != name:
         raise ChunkDamaged(
             f"the code archive {keys.code(name)} is damaged",
             hint="flow resume FILE   # a new run, with the code as it is now",
@@ -67,6 +62,9 @@ def get(datastore: Datastore, name: str) -> bytes:
 
 def files(data: bytes) -> dict[str, bytes]:
     """The files of an archive, name inside -> content. Raises ChunkDamaged for a name that leads outside."""
+    import io
+    import zipfile
+
     found = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist():
@@ -99,11 +97,17 @@ def code_elsewhere(file: str, suffixes: tuple[str, ...] = DEFAULT_SUFFIXES) -> d
     """Files of a run whose jobs are elsewhere: everything below the flow's folder with one of `suffixes`.
 
     Hidden folders, virtual environments, keys and what `.flowignore` names (one pattern a line) are left out.
-    Raises FlowError above 50 MB, with the largest files.
+    Raises FlowError above 50 MB, with the largest files, and for more files than an archive holds.
     """
     folder = os.path.dirname(file)
     found = {inside: path for inside, path in _walk(folder, _ignored(folder)) if path.endswith(suffixes)}
     found[os.path.basename(file)] = file
+    if len(found) > MOST_MEMBERS:
+        raise FlowError(
+            f"{len(found):,} files of code lie below {folder}, more than {MOST_MEMBERS:,}",
+            where=folder,
+            hint=f"echo 'FOLDER/*' >> {os.path.join(folder, '.flowignore')}",
+        )
     sizes = {inside: os.path.getsize(path) for inside, path in found.items()}
     if sum(sizes.values()) > LARGEST_BYTES:
         largest = sorted(sizes, key=lambda inside: -sizes[inside])[:5]
@@ -217,11 +221,7 @@ def _packed(source: str) -> str:
 def put_launch(datastore: Datastore, data: Mapping[str, Any], *, runtime: bytes, code: bytes) -> str:
     """Store what the jobs of a run fetch: two archives and `data`, as one object; returns its sha256."""
     parts = {"launch": json.dumps(data, sort_keys=True).encode("ascii"), "runtime": runtime, "code": code}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, part in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _NO_DATE), part)
-    return put(datastore, buffer.getvalue())
+    return put(datastore, zipped(parts.items(), compress=False))
 
 
 def private_folder(data: bytes, prefix: str) -> Path:

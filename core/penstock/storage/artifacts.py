@@ -12,7 +12,6 @@ in place gets a new one, and the chunks that did not change are not written agai
 from __future__ import annotations
 
 import binascii
-import hashlib
 import pickle
 import sys
 
@@ -20,6 +19,7 @@ from penstock.errors import ChunkDamaged, NotReadable, PenstockError
 from penstock.storage import bundle, by_value, chunks, keys
 from penstock.storage.chunks import ChunkStore
 from penstock.storage.preview import package, preview, type_name, version
+from penstock.storage.sha256 import sha256
 from penstock.storage.unpicklable import not_storable
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ class Artifacts:
         Items are taken one by one: there may be more of them than fit in memory. Raises NotStorable.
         """
         written = self._chunks.writer(compress=False)  # raw, so that a task reads its slice alone
-        digest = hashlib.sha256()
+        digest = sha256()
         made = bundle.BundleWriter(written.write)
         python = None
         for number, item in enumerate(items):
@@ -244,7 +244,7 @@ class _Pickled:
     def content_hash(self) -> str:
         """sha256 of the content, see the head of this file."""
         small = self.stream.small()
-        digest = hashlib.sha256(self.stream.content() if small is None else small)
+        digest = sha256(self.stream.content() if small is None else small)
         for writer in self._buffers:
             digest.update(writer.content())
         return digest.hexdigest()

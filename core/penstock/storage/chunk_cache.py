@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import os
 import re
-import tempfile
 import time
 
 TYPE_CHECKING = False
@@ -68,6 +67,8 @@ class ChunkCache:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._make_room(size)
+            import tempfile
+
             handle, part = tempfile.mkstemp(dir=self.folder, prefix="part-")
             try:
                 with open(handle, "wb") as file:

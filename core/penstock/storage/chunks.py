@@ -10,13 +10,13 @@ Where they lie is told by a part, one of
 from __future__ import annotations
 
 import binascii
-import hashlib
 import json
 import mmap
 
 from penstock.contracts.reach import Reach
 from penstock.errors import ChunkDamaged, KeyMissing, NotReadable
 from penstock.storage import compression, keys, mapping
+from penstock.storage.sha256 import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ChunkStore:
 
     def put(self, data: Bytes, *, compress: bool = True) -> str:
         """Store one chunk, or keep the one that is there; returns `SHA256.codec`."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256(data).hexdigest()
         codec = compression.choose(data, self.datastore.compresses_from) if compress else compression.RAW
         name = f"{digest}.{codec}"
         key = keys.chunk(name)
@@ -290,7 +290,7 @@ def _expanded(name: str, stored: Bytes, size: int) -> Bytes:
 
 
 def _verify(name: str, data: Bytes) -> None:
-    if hashlib.sha256(data).hexdigest() != name.partition(".")[0]:
+    if sha256(data).hexdigest() != name.partition(".")[0]:
         raise ChunkDamaged(f"the chunk {keys.chunk(name)} is damaged: its bytes do not have the hash of its name")
 
 

@@ -6,11 +6,11 @@ Jobs only read it: who may write there decides what all later jobs run. So it is
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 
 from penstock.storage import archive, caches
+from penstock.storage.sha256 import sha256
 
 _UNUSED_S = 30 * 86_400.0  # one that nobody has used for so long goes when another one comes
 
@@ -31,7 +31,7 @@ def keep(packed: bytes) -> None:
     place = folder()
     if place is None:
         return
-    kept = os.path.join(place, hashlib.sha256(packed).hexdigest())
+    kept = os.path.join(place, sha256(packed).hexdigest())
     with contextlib.suppress(OSError):
         if not os.path.isdir(kept):
             _fill(kept, packed)

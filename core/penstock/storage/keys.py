@@ -6,9 +6,8 @@ Names come from users, so this is also the guard: no name can lead outside its f
 from __future__ import annotations
 
 import functools
-import hashlib
-import re
 
+from penstock.storage.sha256 import sha256
 from penstock.values import Pathspec
 
 FORMAT = "format"
@@ -16,9 +15,9 @@ CHUNKS = "chunks/"
 CODE = "code/"
 RUNS = "runs/"
 
-_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,119}\Z")
-_HASHED = re.compile(r"=[0-9a-f]{64}\Z")
-_PLAIN_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
+_HEX = frozenset("0123456789abcdef")
+_HASHED = 1 + 64  # characters
 _LONGEST_PART = 120  # bytes; file systems allow 255, and a suffix and a temporary name must fit too
 
 
@@ -28,16 +27,16 @@ def part(name: str) -> str:
 
     Different names give different parts. Raises ValueError for an empty name.
     """
-    if _PLAIN.match(name):
+    if 0 < len(name) <= _LONGEST_PART and name[0] != "." and _PLAIN.issuperset(name):
         return name
     if not name:
         raise ValueError("an empty name can't be part of a key")
     raw = name.encode("utf-8", "surrogateescape")
-    quoted = "".join(chr(byte) if byte in _PLAIN_BYTES else f"={byte:02X}" for byte in raw)
+    quoted = "".join(chr(byte) if chr(byte) in _PLAIN else f"={byte:02X}" for byte in raw)
     if quoted.startswith("."):
         quoted = "=2E" + quoted[1:]
     if len(quoted) > _LONGEST_PART or is_hashed(quoted):
-        return "=" + hashlib.sha256(raw).hexdigest()
+        return "=" + sha256(raw).hexdigest()
     return quoted
 
 
@@ -169,10 +168,12 @@ def name(quoted: str) -> str:
     """The name that `part` quoted. A hashed one comes back as it stands: the object holds its full text."""
     if "=" not in quoted or is_hashed(quoted):
         return quoted
+    import re
+
     raw = re.sub(rb"=([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), quoted.encode("ascii"))
     return raw.decode("utf-8", "surrogateescape")
 
 
 def is_hashed(quoted: str) -> bool:
     """Whether this part is the hash of a name that was too long."""
-    return _HASHED.match(quoted) is not None
+    return len(quoted) == _HASHED and quoted[0] == "=" and _HEX.issuperset(quoted[1:])

@@ -7,13 +7,12 @@ by a random model (each rule left out breaks an invariant).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 
 from penstock.errors import ChunkDamaged, KeyMissing, StoreVersion
 from penstock.storage import bundle, keys
+from penstock.storage.sha256 import sha256
 from penstock.values import LOST, SUCCEEDED, Record
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.contracts.datastore import Datastore
 
 FORMAT_VERSION = 1
-_FIRST_LINE = re.compile(rb"penstock-([a-z]+) (\d+) ([0-9a-f]{64})\n")
+_FIRST_WORD = b"penstock-"
 
 
 # ------------------------------------------------------------------------------------------ one object
@@ -36,24 +35,25 @@ def encode(kind: str, data: Mapping[str, Any]) -> bytes:
     return b"penstock-%s %d %s\n%s" % (
         kind.encode("ascii"),
         FORMAT_VERSION,
-        hashlib.sha256(body).hexdigest().encode("ascii"),
+        sha256(body).hexdigest().encode("ascii"),
         body,
     )
 
 
 def decode(raw: bytes, key: str = "") -> dict[str, Any]:
     """The JSON of an object. Raises ChunkDamaged when torn or empty, StoreVersion when written by a later version."""
-    match = _FIRST_LINE.match(raw)
-    if match is None:
+    line, _, body = raw.partition(b"\n")
+    words = line.split(b" ")
+    begins = words[0].startswith(_FIRST_WORD) and words[0].removeprefix(_FIRST_WORD).isalpha()
+    if not begins or len(words) != 3 or not words[1].isdigit():
         raise ChunkDamaged(f"{key or 'an object'} is empty or torn")
-    version = int(match[2])
+    version = int(words[1])
     if version > FORMAT_VERSION:
         raise StoreVersion(
             f"{key or 'an object'} has format {version}; this penstock reads up to {FORMAT_VERSION}",
             hint="pip install --upgrade penstock",
         )
-    body = raw[match.end() :]
-    if hashlib.sha256(body).hexdigest().encode("ascii") != match[3]:
+    if sha256(body).hexdigest().encode("ascii") != words[2]:
         raise ChunkDamaged(f"{key or 'an object'} is torn: its first line does not match the rest")
     data = json.loads(str(body, "utf-8"))  # text: of bytes, json would first guess the encoding
     if not isinstance(data, dict):
@@ -63,12 +63,11 @@ def decode(raw: bytes, key: str = "") -> dict[str, Any]:
 
 def kind_of(raw: bytes) -> str:
     """What an object is, by its first line; empty for one that is torn."""
-    match = _FIRST_LINE.match(raw)
     try:
         decode(raw)
     except ChunkDamaged:
-        match = None
-    return match[1].decode("ascii") if match else ""
+        return ""
+    return raw[len(_FIRST_WORD) : raw.index(b" ")].decode("ascii")
 
 
 def read(store: Datastore, key: str) -> dict[str, Any] | None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import shlex
-import shutil
 import stat
 import time
 
@@ -42,7 +40,7 @@ _FEW_MB = 1000  # of free space: a run may well need more
 
 _MARK = "+"  # no key holds it: a file whose name does is not (or not yet) an object
 _GITIGNORE = ".gitignore"
-_BAD_PART = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")  # an empty part, `.` or `..`
+_BAD_PARTS = frozenset({"", ".", ".."})
 
 _NO_UNNAMED = frozenset({errno.EISDIR, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -218,6 +216,8 @@ class FileDatastore(Datastore):
         else:
             yield Finding("folder", f"{self._root} can't be made: {at} is no folder to write in", BAD, f"ls -ld {at}")
             return
+        import shutil
+
         free_mb = shutil.disk_usage(at).free / 1e6
         state, hint = (GOOD, "") if free_mb >= _FEW_MB else (DOUBTFUL, f"df -h {at}")
         yield Finding("space", f"{free_mb / 1000:,.1f} GB are free there", state, hint)
@@ -363,7 +363,7 @@ class FileDatastore(Datastore):
 
     def _path(self, key: str) -> str:
         """The file of a key. Raises ValueError for a key that would lead elsewhere."""
-        if _BAD_PART.search(key) or _MARK in key:
+        if not _BAD_PARTS.isdisjoint(key.split("/")) or _MARK in key:
             raise ValueError(f"{key!r} is not a key")
         return self._below + key
 
@@ -377,7 +377,7 @@ class FileDatastore(Datastore):
 
     def _entries(self, within: str) -> Entries:
         """What lies in the folder `within` (a prefix that ends in `/`, or empty), objects and folders alone."""
-        if within and _BAD_PART.search(within[:-1]):
+        if within and not _BAD_PARTS.isdisjoint(within[:-1].split("/")):
             return []
         try:
             with os.scandir(self._below + within) as entries:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
 from penstock.contracts.logsink import LogSink
 from penstock.errors import BackendMisconfigured, BackendUnavailable
@@ -12,6 +10,7 @@ from penstock.errors import BackendMisconfigured, BackendUnavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
@@ -29,6 +28,8 @@ class FileLogSink(LogSink):
         self._given = root
 
     def _path(self, stream: LogStream) -> Path:
+        from pathlib import Path  # most runs write no such file
+
         root = Path(self._given) if self._given else self.datastore.local_path("logs")
         if root is None:
             raise BackendMisconfigured(
@@ -81,5 +82,7 @@ def _safe(name: str) -> str:
         for byte in character.encode("utf-8", "surrogateescape")[: 1 if character.isascii() else None]
     )
     if len(quoted) > _LONGEST_PART:
+        import hashlib
+
         return "=" + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     return f"={quoted[1:]}" if quoted.startswith(".") else quoted

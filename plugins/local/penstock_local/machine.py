@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -20,7 +19,7 @@ def memory_mb() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in _CGROUP_LIMITS:
         try:
-            with open(path, encoding="ascii") as file:
+            with open(path, "rb") as file:  # as text it would take the codec's module along
                 text = file.read().strip()
         except OSError:
             continue
@@ -35,6 +34,6 @@ def gpus() -> int:
     if visible is not None:
         return len([one for one in visible.split(",") if one.strip() not in ("", "-1")])
     try:
-        return len([name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)])
+        return len([name for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:].isdecimal()])
     except OSError:
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 
 import pytest
@@ -10,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import BackendError
-from penstock.host.protocol import Link, pair
+from penstock.host.protocol import Link
 
 headers = st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.text(max_size=20), st.none()), max_size=4)
 
 
 @given(st.lists(st.tuples(headers, st.binary(max_size=3000)), max_size=20))
 def test_frames_arrive_whole_and_in_order(frames: list[tuple[dict[str, object], bytes]]) -> None:
-    one, other = map(Link, pair())
+    one, other = map(Link, socket.socketpair())
     received = []
     for header, payload in frames:
         assert one.send(header, payload)
@@ -30,7 +31,7 @@ def test_frames_arrive_whole_and_in_order(frames: list[tuple[dict[str, object], 
 
 
 def test_two_ends_that_both_send_much_do_not_block_each_other() -> None:
-    one, other = map(Link, pair())
+    one, other = map(Link, socket.socketpair())
     big = b"x" * 2_000_000
     got: dict[str, list[int]] = {"one": [], "other": []}
 
@@ -51,7 +52,7 @@ def test_two_ends_that_both_send_much_do_not_block_each_other() -> None:
 
 
 def test_a_descriptor_travels_with_its_frame() -> None:
-    one, other = map(Link, pair())
+    one, other = map(Link, socket.socketpair())
     read, write = os.pipe()
     one.send({"do": "open"}, descriptors=[write])
     os.close(write)
@@ -67,7 +68,7 @@ def test_a_descriptor_travels_with_its_frame() -> None:
 
 
 def test_a_gone_end_is_seen() -> None:
-    one, other = map(Link, pair())
+    one, other = map(Link, socket.socketpair())
     other.close()
     assert not one.send({"do": "run"})
     assert one.closed
@@ -85,7 +86,7 @@ def test_a_gone_end_is_seen() -> None:
     ],
 )
 def test_bytes_that_are_no_frame_are_refused_and_end_the_talk(foreign: bytes) -> None:
-    ours, theirs = pair()
+    ours, theirs = socket.socketpair()
     other = Link(theirs)
     ours.sendall(foreign)
     with pytest.raises(BackendError, match="no frame") as told:
