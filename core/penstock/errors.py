@@ -25,6 +25,8 @@
 
 from __future__ import annotations
 
+_NEXT = " (next: "
+
 
 class PenstockError(Exception):
     """Something that the user should read. `where` is `file:line` or a flag; `hint` is the next thing to type."""
@@ -42,7 +44,7 @@ class PenstockError(Exception):
     @property
     def in_one_line(self) -> str:
         """Message and hint, where only a sentence can be kept: the reason of a job, of a record."""
-        return f"{self.message} (next: {self.hint})" if self.hint else self.message
+        return together(self.message, self.hint)
 
     @property
     def __notes__(self) -> list[str]:  # type: ignore[override]  # its hint may change until it is told
@@ -51,6 +53,17 @@ class PenstockError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.hint, self.where)
+
+
+def together(message: str, hint: str) -> str:
+    """Message and hint as one sentence."""
+    return f"{message}{_NEXT}{hint})" if hint else message
+
+
+def apart(text: str) -> tuple[str, str]:
+    """Message and hint, of what `together` has made of them."""
+    message, found, hint = text.rpartition(_NEXT)
+    return (message, hint[:-1]) if found and hint.endswith(")") else (text, "")
 
 
 def _rebuild(cls: type[PenstockError], message: str, hint: str, where: str) -> PenstockError:

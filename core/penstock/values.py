@@ -244,6 +244,7 @@ class Transition(Value):
 FACTS_VARIABLE = "PENSTOCK_JOB_FACTS"
 RUNTIME_VARIABLE = "PENSTOCK_JOB_RUNTIME"
 MAIN_ADDRESS_VARIABLE = "PENSTOCK_JOB_MAIN_ADDRESS"
+WRONG_PYTHON_EXIT_CODE = 76  # of a job whose interpreter is too old to know our code; 75 is of one that came second
 
 
 class Record:

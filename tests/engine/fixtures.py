@@ -59,6 +59,12 @@ def bare_image(engine: docker.DockerClient) -> str:
     return images.bare_image(engine)
 
 
+@pytest.fixture(scope="session")
+def foreign_image(engine: docker.DockerClient) -> str:
+    """An image for another kind of machine than this."""
+    return images.foreign_image(engine, "s390x")
+
+
 @pytest.fixture
 def own_engine() -> Iterator[engines.Engine]:
     """An engine of this test's own, which it may kill."""

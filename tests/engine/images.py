@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,29 @@ def with_startup(client: docker.DockerClient, reference: str, source: str) -> st
     finally:
         made.remove(force=True)
     return f"{repository}:{tag}"
+
+
+def foreign_image(client: docker.DockerClient, machine: str) -> str:
+    """The tag of an image, with nothing in it, that is for another kind of machine."""
+    reference = f"{REPOSITORY.format(name=machine)}:1"
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    config = {
+        "architecture": machine, "os": "linux", "config": {"Labels": {LABEL: machine}},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
+    }  # fmt: skip
+    listed = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in (
+            ("config.json", json.dumps(config).encode()), ("manifest.json", json.dumps(listed).encode()),
+            ("layer.tar", layer.getvalue()),
+        ):  # fmt: skip
+            file = tarfile.TarInfo(name)
+            file.size = len(data)
+            archive.addfile(file, io.BytesIO(data))
+    client.images.load(buffer.getvalue())
+    return reference
 
 
 def _imported(client: docker.DockerClient, name: str, python: Python | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from penstock.cli.failure import forget_stream, shown_file, shown_place
+from penstock.errors import apart
 from penstock.printable import printable, tame
 from penstock.values import CANCELLED, LOST, ROOT_PLACE, SUCCEEDED
 
@@ -52,7 +53,7 @@ class PlainConsole:
         self._halves: dict[tuple[str, str, str], bytes] = {}  # lines that have not ended, by step, place and stream
         self._counts: dict[tuple[str, str], int] = {}  # tasks that are done, of wide foreach steps
         self._same: dict[tuple[Any, ...], list[str]] = {}  # tasks that failed, by what and where
-        self._run = ""
+        self._run, self._mend = "", ""
         self._told: set[bytes] = set()  # tracebacks that attempts have shown
 
     # -- the protocol of `driver.Console`
@@ -97,7 +98,7 @@ class PlainConsole:
 
     def note(self, text: str) -> None:
         """A remark."""
-        self._say(self._again(text))
+        self._say(self._again(self._mended(text)))
 
     def run_ended(self, result: RunResult) -> None:
         """The last block: outcome, counts, time, and what to type next."""
@@ -124,7 +125,19 @@ class PlainConsole:
                 return data[: -len(told)]
         return data
 
+    def _mended(self, text: str) -> str:
+        """The text without what mends it, which is told at the end of the run."""
+        message, mend = apart(text)
+        self._mend = mend or self._mend
+        return message
+
     def _next(self, result: RunResult) -> str:
+        """A run that could not do what it should is not helped by another one: first by what mends it."""
+        if self._mend and not self._mend.startswith("--"):
+            return self._mend
+        return f"{self._again_of(result)} {self._mend}".rstrip()
+
+    def _again_of(self, result: RunResult) -> str:
         file = shown_file(result.file)
         if self._cells:  # the flow has no file that stays
             return f"flow show {result.flow}/{result.run}"
@@ -158,7 +171,8 @@ class PlainConsole:
         tries = f" after {record.attempt + 1} attempts" if record.attempt else ""
         at = f"{error['file']}:{error.get('line')}" if error.get("file") else str(error.get("where", ""))
         place = f"  {shown_place(at)}" if at else ""
-        self._say(f"{name}  {record.outcome}{tries} ({took}){place}  {_cause(record)}")
+        why = _cause(record) if error else self._mended(_cause(record))
+        self._say(f"{name}  {record.outcome}{tries} ({took}){place}  {why}")
 
     def _show(self, step: str, place: str, stream: str, lines: list[bytes]) -> None:
         out = sys.stderr if stream == "stderr" else sys.stdout

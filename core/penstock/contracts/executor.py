@@ -37,12 +37,15 @@ class JobState(Enum):
 
 
 class JobStatus(Value):
-    """state: see `JobState`. exit_code: None while unknown, -N for signal N. reason: one sentence of the platform's."""
+    """state: see `JobState`. exit_code: None while unknown, -N for signal N. reason: one sentence of the platform's.
 
-    __slots__ = ("exit_code", "reason", "state")
+    hint: what the user may type to mend it, as `PenstockError.hint`; an option at its beginning, `--NAME-OPTION=...`,
+    goes with the next run."""
 
-    def __init__(self, *, state: JobState, exit_code: int | None = None, reason: str = "") -> None:
-        self.state, self.exit_code, self.reason = state, exit_code, reason
+    __slots__ = ("exit_code", "hint", "reason", "state")
+
+    def __init__(self, *, state: JobState, exit_code: int | None = None, reason: str = "", hint: str = "") -> None:
+        self.state, self.exit_code, self.reason, self.hint = state, exit_code, reason, hint
 
 
 class Mount(Value):
@@ -186,7 +189,8 @@ class Executor(ABC):
 
     def check(self, job: Job) -> None:
         """Refuse what can never run, before a run begins. job: what the jobs of a step have in common, named after the
-        step, without command and message. Raises JobRejected, BackendMisconfigured."""
+        step, without command and message. Raises JobRejected, BackendMisconfigured; a hint that begins with an option,
+        `--NAME-OPTION=VALUE`, is told as the argument of the step's decorator where that has it."""
 
     def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
         """Start several jobs: the handle of each, or why it has none, in the order given.

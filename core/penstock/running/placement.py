@@ -6,14 +6,14 @@ import contextlib
 
 from penstock import nearest
 from penstock.authoring import decorators
-from penstock.contracts.executor import Job, RunInfo
+from penstock.contracts.executor import Job, Mount, RunInfo
 from penstock.errors import BackendError, SettingsError, UsageError
 from penstock.running.plan import Policy
 from penstock.values import PARAMETERS_STEP, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from penstock.authoring.graph import Graph
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 
 class StepPlan:
-    """What the scheduler needs of a step: executor and its options, and what the decorators grant."""
+    """What the scheduler needs of a step: executor and its options, and what the decorators grant.
 
-    __slots__ = ("environment", "executor", "limit", "options", "policy", "resources", "timeout_s")
+    own: names of the options that the step itself says.
+    """
+
+    __slots__ = ("environment", "executor", "options", "own", "policy", "resources", "timeout_s")
 
     def __init__(
         self,
@@ -37,9 +40,11 @@ class StepPlan:
         resources: Resources,
         environment: Mapping[str, str],
         timeout_s: float | None,
+        own: Iterable[str] = (),
     ) -> None:
         self.executor, self.options, self.policy = executor, options, policy
         self.resources, self.environment, self.timeout_s = resources, environment, timeout_s
+        self.own = tuple(own)
 
 
 def step_plans(
@@ -56,7 +61,8 @@ def step_plans(
             )
     plans = {}
     for name, step in graph.steps.items():
-        chosen = executor_for.get(name) or executor_for.get("*") or decorators.executor_of(step.decorators)
+        told, own = executor_for.get(name) or executor_for.get("*"), decorators.executor_of(step.decorators)
+        chosen = told or own
         executor, options = chosen or (home.settings.executor, {})
         options = _checked_options(home, executor, options, f"{step.file}:{step.line}")
         times, delay_s = decorators.retry_policy(step.decorators)
@@ -67,6 +73,7 @@ def step_plans(
             resources=decorators.resources_of(step.decorators),
             environment=decorators.environment_of(step.decorators),
             timeout_s=decorators.timeout_s(step.decorators),
+            own=own[1] if own and not told else (),
         )
     here = home.settings.executor
     if not home.executor_class(here).uses_hosts:
@@ -104,12 +111,26 @@ def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: st
                     job = Job(
                         name=step, message="", environment=plan.environment, resources=plan.resources,
                         timeout_s=plan.timeout_s, options=plan.options,
+                        mounts=tuple(Mount(path=path) for path in home.datastore.host_paths),
                     )  # fmt: skip
                     try:
                         executor.check(job)
                     except BackendError as error:
                         error.where = error.where or f"{graph[step].file}:{graph[step].line}"
+                        error.hint = _as_said(error.hint, home, name, plan.own)
                         raise
+
+
+def _as_said(hint: str, home: Home, executor: str, own: Iterable[str]) -> str:
+    """What to type, in place of a flag the argument of a decorator, which is stronger where the step has it."""
+    for option in own:
+        flag = f"--{executor}-{option}=".replace("_", "-")
+        if hint.startswith(flag):
+            value, space, rest = hint.removeprefix(flag).partition(" ")
+            named = home.registry.choose("executor", executor).decorator
+            start = f"@{named}(" if named else f"@executor({executor!r}, "
+            return f'{start}{option}="{value}"){space}{rest}'
+    return hint
 
 
 def check_meeting(home: Home, steps: Mapping[str, StepPlan]) -> None:

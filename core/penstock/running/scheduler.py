@@ -11,7 +11,7 @@ import time
 from penstock.contracts.executor import Gang, JobState
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.reach import Reach
-from penstock.errors import KeyMissing
+from penstock.errors import KeyMissing, together
 from penstock.running import gang_commit, plan
 from penstock.running.backlog import Backlog
 from penstock.running.copies import AttemptCopies
@@ -69,10 +69,13 @@ class _Running:
     """An attempt on its way. look_at: when to look for its record, where no job of ours will tell; 0 while one will.
 
     awaited: the origin's attempt that is awaited in place of a job; tail: what the platform kept of its output,
-    None while nobody asked for it; verdict: what the end of its job means; nodes: those that it runs beside.
+    None while nobody asked for it; verdict: what the end of its job means; reason, hint: in the
+    platform's words; nodes: those that it runs beside.
     """
 
-    __slots__ = ("attempt", "awaited", "executor", "look_at", "name", "nodes", "ready", "reason", "tail", "verdict")
+    __slots__ = (
+        "attempt", "awaited", "executor", "hint", "look_at", "name", "nodes", "ready", "reason", "tail", "verdict",
+    )  # fmt: skip
 
     def __init__(
         self, ready: Ready, attempt: plan.Attempt, name: str, executor: str, awaited: At | None = None
@@ -81,7 +84,7 @@ class _Running:
         self.look_at = 0.0
         self.nodes: Nodes | None = None
         self.tail: str | None = None
-        self.verdict = self.reason = ""
+        self.verdict = self.reason = self.hint = ""
 
 
 class Scheduler:
@@ -324,7 +327,7 @@ class Scheduler:
         elif event.kind == TAIL:
             running.tail = event.text
             last = f"; its last words: {event.text.strip()}" if event.text.strip() else ""
-            self._give_up(running, running.verdict, running.reason + last)
+            self._give_up(running, running.verdict, together(running.reason + last, running.hint))
 
     def _end(self, ended: Sequence[tuple[_Running, JobStatus]]) -> None:
         """Jobs that are over; their records are read together, as many as have ended at once."""
@@ -339,14 +342,15 @@ class Scheduler:
                 self._settle(running, raw)
             else:
                 code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
-                running.verdict, running.reason = verdict, status.reason or f"the job ended{code} and without a result"
+                running.verdict, running.hint = verdict, status.hint
+                running.reason = status.reason or f"the job ended{code} and without a result"
                 self._without_record(running)
 
     def _without_record(self, running: _Running) -> None:
         """Ask the platform for what the job said, where it keeps that: our own log may never have begun."""
         jobs = self.jobs[running.executor]
         if jobs.executor.uses_hosts or self._stopping:
-            self._give_up(running, running.verdict, running.reason)
+            self._give_up(running, running.verdict, together(running.reason, running.hint))
         else:
             jobs.ask_tail(running.name)
 

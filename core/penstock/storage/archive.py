@@ -15,7 +15,7 @@ from penstock.errors import BackendMisconfigured, ChunkDamaged, FlowError, Plugi
 from penstock.storage import keys
 from penstock.storage.sha256 import sha256
 from penstock.storage.zipped import MOST_MEMBERS, zipped
-from penstock.values import RUNTIME_VARIABLE
+from penstock.values import RUNTIME_VARIABLE, WRONG_PYTHON_EXIT_CODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def runtime(packages: Iterable[str]) -> dict[str, str]:
 _LOADER = """
 import hashlib, importlib, io, json, os, sys, tempfile, zipfile
 if sys.version_info < (3, 11):
-    sys.exit("penstock: this image has Python %d.%d; jobs need 3.11 or later" % sys.version_info[:2])
+    sys.stderr.write("penstock: this image has Python %d.%d; jobs need 3.11 or later\\n" % sys.version_info[:2])
+    sys.exit(WRONG_PYTHON_EXIT_CODE)
 def take(name):
     data = fetch("code/" + name)
     if hashlib.sha256(data).hexdigest() != name:
@@ -207,6 +208,7 @@ def command(datastore: Datastore, launch: str, message: str) -> tuple[str, ...]:
             f"jobs elsewhere can't start from {datastore.label}: it has no bootstrap", hint="--datastore=..."
         )
     loader = _LOADER.replace("RUNTIME_VARIABLE", repr(RUNTIME_VARIABLE))
+    loader = loader.replace("WRONG_PYTHON_EXIT_CODE", str(WRONG_PYTHON_EXIT_CODE))
     return ("python3", "-c", _packed(fetch + loader), launch, message)
 
 

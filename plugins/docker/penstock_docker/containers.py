@@ -13,9 +13,10 @@ import docker.errors
 import requests
 from docker.types import LogConfig
 
-from penstock.errors import BackendUnavailable, JobRejected
-from penstock_docker import ending, recipe
+from penstock.errors import BackendUnavailable
+from penstock_docker import recipe
 from penstock_docker.attached import Attached
+from penstock_docker.refusals import refusal
 from penstock_docker.surroundings import Surroundings
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ class Containers:
                 api.create_container(**made)
             except docker.errors.APIError as error:
                 if error.status_code != _CONFLICT:
-                    raise JobRejected(str(error.explanation)) from error
+                    raise refusal(str(error.explanation), image.reference) from error
 
     def start(self, name: str, secrets: Mapping[str, str], image: Image) -> None:
         """Let it run, and give it its secrets."""
@@ -101,7 +102,7 @@ class Containers:
             try:
                 self._engine.api.start(name)
             except docker.errors.APIError as error:
-                raise ending.not_started(str(error.explanation), image.reference) from error
+                raise refusal(str(error.explanation), image.reference) from error
 
     def look(self, name: str) -> dict[str, Any] | None:
         """Its facts as `docker inspect` has them, None when it is gone."""
@@ -114,10 +115,11 @@ class Containers:
                 raise BackendUnavailable(f"the engine can't tell of its containers: {error.explanation}") from error
         return found
 
-    def wait(self, name: str, timeout_s: float) -> None:
-        """Until it has ended, or the time is over."""
+    def wait(self, name: str, timeout_s: float) -> int | None:
+        """Until it has ended: its exit code; None when the time is over, or it is gone."""
         with self._engine.errors(), contextlib.suppress(docker.errors.APIError, requests.Timeout):
-            self._engine.api.wait(name, timeout=timeout_s)
+            return int(self._engine.api.wait(name, timeout=timeout_s)["StatusCode"])
+        return None
 
     def stop(self, name: str) -> None:
         """Ask it to end, by force after `GRACE_S`; one that has ended or is gone is passed over."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from penstock.contracts.executor import JobState, JobStatus
-from penstock.errors import JobRejected
+from penstock.values import WRONG_PYTHON_EXIT_CODE
+from penstock_docker.engine import said_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ _SIGKILL = 9
 NO_PROGRAM = 127  # as a shell, and the container's first process, say it
 CANCELLED = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
 SUCCEEDED = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
-_NO_PROGRAM = ("executable file not found", "no such file or directory")
 
 
 class Fate:
@@ -31,6 +31,11 @@ class Fate:
         """An event."""
         if action == "kill":
             self.killed = facts.get("signal", "")
+
+
+def refused(error: Exception) -> JobStatus:
+    """Of a job that could not get its container."""
+    return JobStatus(state=JobState.FAILED, reason=said_by(error), hint=getattr(error, "hint", ""))
 
 
 def of_host(found: Mapping[str, Any] | None, fate: Fate, tail: bytes) -> JobStatus:
@@ -68,16 +73,10 @@ def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus 
         return JobStatus(state=JobState.FAILED, exit_code=code, reason=f"killed, perhaps {_out_of_memory(limit)}")
     reason = f"the container ended with exit code {code}"
     if code == NO_PROGRAM:
-        reason += ": has its image no python3 on the PATH? Tasks need Python 3.11 or later"
-    return JobStatus(state=JobState.FAILED, exit_code=code, reason=reason)
+        reason += ": has its image no python3 on its PATH? Tasks need Python 3.11 or later"
+    hint = "--docker-image=python:3.12-slim" if code in (NO_PROGRAM, WRONG_PYTHON_EXIT_CODE) else ""
+    return JobStatus(state=JobState.FAILED, exit_code=code, reason=reason, hint=hint)
 
 
 def _out_of_memory(limit: int) -> str:
     return f"out of memory: its limit is {limit >> 20} MiB; @resources(memory=...) raises it"
-
-
-def not_started(said: str, image: str) -> JobRejected:
-    """An engine that can't start what it has made."""
-    if any(words in said for words in _NO_PROGRAM) and "python3" in said:
-        said = f"the image {image} has no python3 on its PATH: tasks need Python 3.11 or later"
-    return JobRejected(said)

@@ -19,21 +19,30 @@ if TYPE_CHECKING:
 DEFAULT_URL = "unix:///var/run/docker.sock"
 CALL_S = 60  # of one call: on a busy machine an engine takes its time to start or remove a container
 _CONNECTIONS = 64
+_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Engine:
     """One engine. url: where it listens, None for where `docker` itself would look. Usable from several threads."""
 
     def __init__(self, url: str | None) -> None:
-        self._url = url
+        self._said = url
+        self._url: str | None = None
         self._api: docker.APIClient | None = None
         self._facts: dict[str, Any] | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens: what was said, DOCKER_HOST, the current context of the `docker` command, the default."""
+        """Where it listens: what was said, DOCKER_HOST, the current context of the `docker` command, the default.
+
+        Raises BackendMisconfigured for what is no address."""
         if self._url is None:
-            self._url = os.environ.get("DOCKER_HOST") or _context_url() or DEFAULT_URL
+            for source, url in _urls(self._said):
+                if url:
+                    self._url = _checked(source, url)
+                    break
+        assert self._url is not None  # there is a default
         return self._url
 
     @property
@@ -63,6 +72,21 @@ class Engine:
         return self._facts
 
     @property
+    def machine(self) -> str:
+        """The kind of its processor, as images name it: `amd64`."""
+        return machine(str(self.facts.get("Architecture") or ""))
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """What a call of the SDK by this name answers, None where the engine knows no such thing."""
+        with self.errors():
+            try:
+                return getattr(self.api, what)(*arguments)
+            except docker.errors.NotFound:
+                return None
+            except docker.errors.APIError as error:
+                raise BackendUnavailable(f"the engine at {self.url} can't tell: {error.explanation}") from error
+
+    @property
     def rootless(self) -> bool:
         """Whether its root is the caller: then that is who a container runs as."""
         return any("rootless" in option for option in self.facts.get("SecurityOptions") or ())
@@ -80,9 +104,10 @@ class Engine:
                     f"no permission to use the container engine at {self.url}",
                     hint="sudo usermod --append --groups docker $USER   # and log in again",
                 ) from error
-            raise BackendUnavailable(
-                f"no container engine answers at {self.url}", hint="sudo systemctl start docker   # or --docker-url=URL"
-            ) from error
+            hint = "sudo systemctl start docker   # or --docker-url=URL"
+            if not self.is_here:
+                hint = "docker context ls   # or --docker-url=URL"
+            raise BackendUnavailable(f"no container engine answers at {self.url}", hint=hint) from error
 
     def close(self) -> None:
         """Free the connections."""
@@ -94,10 +119,39 @@ class Engine:
 def said_by(error: Exception) -> str:
     """What an error says, in one line: the engine's own words without those of the protocol."""
     if isinstance(error, PenstockError):
-        return error.in_one_line
+        return error.message
     if isinstance(error, docker.errors.APIError) and error.explanation:
         return str(error.explanation)
     return str(error) or type(error).__name__
+
+
+def machine(name: str) -> str:
+    """A kind of processor as images name it, from what a system calls it."""
+    return _MACHINES.get(name, name)
+
+
+def _urls(said: str | None) -> Iterator[tuple[str, str | None]]:
+    """Who says where the engine listens, the strongest first; the later ones are only asked when it comes to them."""
+    yield "--docker-url", said
+    yield "DOCKER_HOST", os.environ.get("DOCKER_HOST")
+    yield "docker context", _context_url()
+    yield "", DEFAULT_URL
+
+
+def _checked(source: str, url: str) -> str:
+    try:
+        docker.utils.parse_host(url)
+        if url.startswith(_SCHEMES):
+            return url
+    except docker.errors.DockerException:
+        pass
+    hint = {"DOCKER_HOST": "unset DOCKER_HOST", "docker context": "docker context use default"}.get(
+        source, "--docker-url=unix:///var/run/docker.sock"
+    )
+    raise BackendMisconfigured(
+        f"{source}={url} is no address of a container engine: unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
+        hint=hint,
+    )
 
 
 def _context_url() -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 
-import docker.errors
-
 from penstock.contracts.executor import Job
 from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
-from penstock_docker import ending, recipe
+from penstock.errors import JobRejected
+from penstock_docker import ending
+from penstock_docker.refusals import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.executor import Mount
+    from penstock_docker.containers import Containers
     from penstock_docker.engine import Engine
     from penstock_docker.images import Image, Images
-    from penstock_docker.surroundings import Surroundings
 
 SUPPORTED = (3, 11)
 _WAIT_S = 60
@@ -32,7 +31,7 @@ print(json.dumps([list(sys.version_info[:3]), [path for path in mounts if not os
 
 
 def examine(
-    engine: Engine, images: Images, options: Mapping[str, Any], around: Surroundings, mounts: Sequence[Mount]
+    engine: Engine, images: Images, containers: Containers, options: Mapping[str, Any], mounts: Sequence[Mount]
 ) -> Iterator[Finding]:
     """Everything a task needs, in the order in which it rests on one another. Leaves nothing but a pulled image."""
     facts = engine.facts
@@ -47,7 +46,8 @@ def examine(
         )
         return
     reference = options["image"]
-    if options["pull"] != "never" and images.look(reference) is None:
+    images.foresee(reference, options["pull"], options["platform"])
+    if images.look(reference) is None:
         yield Finding(
             "image", f"{reference} is not here yet: the first task pulls it", DOUBTFUL, f"docker pull {reference}"
         )
@@ -55,46 +55,32 @@ def examine(
     image = images.get(reference, "never", options["platform"])
     yield Finding("image", f"{image.reference}, {image.digest}")
     there = [one for one in mounts if one.path.exists()]  # the first run makes the others
-    yield _container(engine, image, options, around, there)
+    yield _container(containers, image, options, there)
 
 
-def _container(
-    engine: Engine, image: Image, options: Mapping[str, Any], around: Surroundings, mounts: Sequence[Mount]
-) -> Finding:
+def _container(containers: Containers, image: Image, options: Mapping[str, Any], mounts: Sequence[Mount]) -> Finding:
     """One container as tasks get it: it starts, its Python is good, it can write where the data lies."""
     paths = json.dumps([str(one.path) for one in mounts])
     command = ("python3", "-c", _LOOK, paths)
     job = Job(name=f"flow-doctor-{secrets.token_hex(8)}", message="", command=command, mounts=tuple(mounts))
-    made = recipe.creation(job, options, image, around)
-    api = engine.api
-    with engine.errors():
-        try:
-            made["host_config"] = api.create_host_config(**made["host_config"])
-            api.create_container(**made)
-            api.start(job.name)
-            code = api.wait(job.name, timeout=_WAIT_S)["StatusCode"]
-            said = api.logs(job.name).decode("utf-8", "replace").strip()
-        except docker.errors.APIError as error:
-            return _not_started(ending.not_started(str(error.explanation), image.reference).message, image)
-        finally:
-            with contextlib.suppress(docker.errors.APIError):
-                api.remove_container(job.name, force=True, v=True)
+    try:
+        containers.make(job, options, image)
+        containers.start(job.name, {}, image)
+        code = containers.wait(job.name, _WAIT_S)
+        said = b"".join(containers.printed(job.name)).decode("utf-8", "replace").strip()
+    except JobRejected as error:
+        return Finding("container", error.message, BAD, error.hint)
+    finally:
+        containers.remove(job.name)
     if code == ending.NO_PROGRAM:
-        return _not_started(f"{image.reference} has no python3 on its PATH: tasks need 3.11 or later", image)
-    if code:
-        return _not_started(f"a container of {image.reference} ended with exit code {code}: {said}", image)
+        why = refusal("python3: not found", image.reference)
+        return Finding("container", why.message, BAD, why.hint)
+    if code != 0:
+        how = f"has not ended after {_WAIT_S} s" if code is None else f"ended with exit code {code}"
+        what = f"a container of {image.reference} {how}: {' '.join(said.split())}"
+        return Finding("container", what, BAD, f"docker run --rm {image.reference} python3 --version")
     version, closed = json.loads(said.splitlines()[-1])
     return _judged(version, bool(mounts), closed, image)
-
-
-def _not_started(reason: str, image: Image) -> Finding:
-    """Why, in one line, with what can be done about it."""
-    hint = f"docker run --rm {image.reference} python3 --version"
-    if "exec format" in reason:
-        hint = f"--docker-platform=linux/{image.architecture}   # needs an emulator, or take an image for this machine"
-    elif "python3" in reason:
-        hint = "--docker-image=python:3.12-slim"
-    return Finding("container", " ".join(reason.split()), BAD, hint)
 
 
 def _judged(version: list[int], has_data: bool, closed: list[str], image: Image) -> Finding:

@@ -15,11 +15,11 @@ from functools import partial
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, JobRejected
-from penstock_docker import ending, images
+from penstock_docker import ending, images, prerequisites
 from penstock_docker import options as words
 from penstock_docker.containers import Containers
 from penstock_docker.ending import Fate
-from penstock_docker.engine import Engine, said_by
+from penstock_docker.engine import Engine
 from penstock_docker.errands import Errands
 from penstock_docker.events import Events
 from penstock_docker.warm import WarmContainers
@@ -87,11 +87,8 @@ class DockerExecutor(Executor):
     # -- the contract
 
     def check(self, job: Job) -> None:
-        """That options can be meant, the engine answers, and the image is there or may be pulled."""
-        options = self._checked(job.options)
-        _ = self._containers.around
-        if options["pull"] == "never":
-            self._images.get(options["image"], "never", options["platform"])
+        """That options can be meant, the engine answers, and has or can get what containers of the step need."""
+        prerequisites.check(job, self._checked(job.options), self._engine, self._images, self._containers)
 
     def submit(self, job: Job) -> str:
         """Hand the job to a thread that makes its container, unless it is known that it can't be."""
@@ -102,11 +99,6 @@ class DockerExecutor(Executor):
                 return job.name
         options = self._checked(job.options)
         _ = self._containers.around
-        if job.mounts and not self._engine.is_here:
-            raise JobRejected(
-                f"the engine at {self._engine.url} sees no folder of this machine, and the data lies in one",
-                hint="--datastore=...   # one that reaches anywhere",
-            )
         self._listen()
         one = self._jobs[job.name] = _Known(job, _QUEUED)
         if options["reuse"] and job.host_command and self.run.host_over is not None:
@@ -181,7 +173,7 @@ class DockerExecutor(Executor):
         from penstock_docker.examination import examine
 
         options = self._checked({})
-        return examine(self._engine, self._images, options, self._containers.around, mounts)
+        return examine(self._engine, self._images, self._containers, options, mounts)
 
     def close(self) -> None:
         """Containers go on; those that were handed over are made before this returns."""
@@ -210,7 +202,7 @@ class DockerExecutor(Executor):
         self._errands.do(partial(work, name), partial(self._could_not, name))
 
     def _could_not(self, name: str, error: Exception) -> None:
-        self._tell(name, JobStatus(state=JobState.FAILED, reason=said_by(error)))
+        self._tell(name, ending.refused(error))
 
     def _begin(self, name: str) -> None:
         one = self._jobs.get(name)

@@ -9,6 +9,7 @@ import docker
 import docker.errors
 
 from penstock.errors import JobRejected
+from penstock_docker.engine import machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _TELL_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.2
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Image:
@@ -71,18 +71,53 @@ class Images:
 
     def _get(self, reference: str, pull: str, platform: str | None) -> Image:
         found = None if pull == "always" else self.look(reference)
-        if found is None or _differs(found, platform):
-            if pull == "never":
-                wanted = f" for {platform}" if found is not None else ""
-                raise JobRejected(
-                    f"the engine has no image {reference}{wanted}",
-                    hint=f"docker pull {reference}   # or --docker-pull=missing",
-                )
+        if found is None:
+            self._may_pull(reference, pull)
             self._pull(reference, platform)
             found = self.look(reference)
-        if found is None or _differs(found, platform):
-            raise JobRejected(f"the image {reference} is not there for {platform}", hint="--docker-platform=...")
+        if found is None:
+            raise JobRejected(f"the image {reference} was pulled, and is not there", hint=f"docker pull {reference}")
+        self._check_machine(found, platform)
         return found
+
+    def foresee(self, reference: str, pull: str, platform: str | None) -> None:
+        """That `get` will find it, as far as can be known without pulling it. Raises JobRejected."""
+        found = None if pull == "always" else self.look(reference)
+        if found is not None:
+            self._check_machine(found, platform)
+            return
+        self._may_pull(reference, pull)
+        with self._engine.errors():
+            try:
+                told = self._engine.api.inspect_distribution(reference)
+            except docker.errors.APIError as error:
+                if "page not found" in str(error.explanation).lower():  # Podman can't ask a registry without pulling
+                    self.get(reference, pull, platform)
+                    return
+                raise _refusal(reference, str(error.explanation)) from error
+        there = [machine(str(one.get("architecture") or "")) for one in told.get("Platforms") or ()]
+        wanted = _machine_of(platform) or self._engine.machine
+        if there and "" not in there and wanted not in there:
+            raise JobRejected(
+                f"the image {reference} is for {', '.join(sorted(set(there)))}, not for {wanted}",
+                hint=f"--docker-platform=linux/{there[0]}   # with an emulator; or take another image",
+            )
+
+    def _may_pull(self, reference: str, pull: str) -> None:
+        if pull == "never":
+            raise JobRejected(
+                f"the engine has no image {reference}", hint=f"docker pull {reference}   # or --docker-pull=missing"
+            )
+
+    def _check_machine(self, image: Image, platform: str | None) -> None:
+        """That it is for the machine that is asked for, or the engine's: another one is not pulled in its place."""
+        wanted = _machine_of(platform) or self._engine.machine
+        if image.architecture and wanted and machine(image.architecture) != wanted:
+            raise JobRejected(
+                f"the image {image.reference} is for {image.architecture}, not for {wanted}",
+                hint=f"docker pull --platform=linux/{wanted} {image.reference}"
+                + ("" if platform else f"   # or --docker-platform=linux/{image.architecture}, with an emulator"),
+            )
 
     def look(self, reference: str) -> Image | None:
         """The image as it is on the engine now, None where it is not."""
@@ -148,10 +183,7 @@ def _refusal(reference: str, said: str) -> JobRejected:
     )
 
 
-def _differs(image: Image, platform: str | None) -> bool:
-    """Whether an image is for another machine than the platform (`linux/arm64/v8`) names."""
-    if platform is None or not image.architecture:
-        return False
-    parts = platform.split("/")
-    wanted = parts[1] if len(parts) > 1 else parts[0]
-    return _MACHINES.get(wanted, wanted) != image.architecture
+def _machine_of(platform: str | None) -> str:
+    """The machine that a platform (`linux/arm64/v8`) names."""
+    parts = (platform or "").split("/")
+    return machine(parts[1] if len(parts) > 1 else parts[0])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PULL = ("missing", "always", "never")
 SELINUX = ("z", "Z")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")  # Source: Docker Engine API, VolumeCreate
+_USER = re.compile(r"[^\s:]+")
+_LARGEST_ID = (1 << 31) - 1  # Source: runc's own limit
 
 
 def of_run(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,12 +48,19 @@ def check(options: Mapping[str, Any], *, is_here: bool) -> None:
         raise BackendMisconfigured(
             f"--docker-pull={options['pull']} is not one of {', '.join(PULL)}", hint="--docker-pull=missing"
         )
+    targets: set[str] = set()
     for text in options["volumes"]:
         found = volume(text)
+        _claim(found["Target"], targets)
         if is_here and found["Type"] == "bind" and not os.path.exists(found["Source"]):
             raise JobRejected(f"there is no {found['Source']} to be mounted", hint=f"mkdir -p {found['Source']}")
-    for _ in (*in_memory(options["tmpfs"]), *variables(options["env"])):
+    for path, _ in in_memory(options["tmpfs"]):
+        _claim(path, targets)
+    for _ in variables(options["env"]):
         pass
+    user(options["user"])
+    if options["shm_mb"] is not None and options["shm_mb"] < 1:
+        raise JobRejected(f"--docker-shm-mb={options['shm_mb']} is no size", hint="--docker-shm-mb=64")
     gpus(options["gpus"])
     selinux(options["selinux"])
 
@@ -73,6 +82,24 @@ def volume(text: str) -> Mount:
         )
     source = os.path.abspath(source) if folder else source
     return Mount(target, source, type="bind" if folder else "volume", read_only=parts[2:] == ["ro"])
+
+
+def _claim(target: str, targets: set[str]) -> None:
+    target = os.path.normpath(target)
+    if target in targets or target == "/":
+        why = "two things are to be" if target in targets else "nothing can be"
+        raise JobRejected(f"{why} mounted at {target}", hint="--docker-volumes=SOURCE:TARGET   # another target")
+    targets.add(target)
+
+
+def user(said: str | None) -> None:
+    """Raises JobRejected for what is neither ids nor names."""
+    if said is None:
+        return
+    parts = said.split(":")
+    good = len(parts) <= 2 and all(_USER.fullmatch(part) for part in parts)
+    if not good or any(part.isdigit() and int(part) > _LARGEST_ID for part in parts):
+        raise JobRejected(f"--docker-user={said} is no user", hint="--docker-user=UID:GID   # or a name of the image's")
 
 
 def variables(said: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -92,11 +92,14 @@ def host_configuration(job: Job, options: Mapping[str, Any], around: Surrounding
         "tmpfs": dict(words.in_memory(options["tmpfs"])) or None,
         "read_only": options["read_only"] or None,
     }
-    if options["read_only"]:
+    if options["read_only"] and HOME not in {mount["Target"] for mount in found["mounts"]}:
         found["tmpfs"] = {HOME: "mode=1777", **(found["tmpfs"] or {})}
     mode = words.selinux(options["selinux"])
     if mode is not None:
-        found["binds"] = [_bind(mount, mode) for mount in found.pop("mounts")]
+        found["binds"] = [
+            _bind(mount, "z" if mount["Source"] == around.runtime else mode)  # it is shared, also by other runs
+            for mount in found.pop("mounts")
+        ]
     if needs.memory_mb is not None:
         found |= {"mem_limit": needs.memory_mb * MIB, "memswap_limit": needs.memory_mb * MIB}
     if needs.cpu is not None:

@@ -243,7 +243,7 @@ class WarmContainers:
 
     def _could_not(self, one: _Warm, error: Exception) -> None:
         """Every job that waits for it hears of it."""
-        self._wish("down", (one, JobStatus(state=JobState.FAILED, reason=said_by(error))))
+        self._wish("down", (one, ending.refused(error)))
 
     def _bury(self, one: _Warm, lost: set[str], why: str) -> None:
         """What the end of a warm container means for the attempts that ran there."""

@@ -7,6 +7,7 @@ import pytest
 from tests.engine.fixtures import (  # noqa: F401
     bare_image,
     engine,
+    foreign_image,
     image,
     old_image,
     other_image,

@@ -220,36 +220,86 @@ NO_IMAGE = "penstock-test/nobody-has-this:1"
     [
         ({"image": NO_IMAGE, "pull": "never"}, ["no image", NO_IMAGE, "docker pull"], 1),
         ({"image": NO_IMAGE}, ["can't be pulled", NO_IMAGE, "next: --docker-image"], 1),
+        ({"image": "No Image"}, ["No Image: invalid reference", "next: --docker-image"], 1),
         ({"pull": "sometimes"}, ["--docker-pull=sometimes", "missing, always, never"], 4),
-        ({"volumes": "/nowhere/at/all:/x"}, ["there is no /nowhere/at/all"], 1),
-        ({"volumes": "justone"}, ["'justone' is no volume"], 1),
-        ({"env": "1=2=3,ü ü"}, ["is no variable"], 1),
+        ({"volumes": "/nowhere/at/all:/x"}, ["there is no /nowhere/at/all", "next: mkdir -p /nowhere/at/all"], 1),
+        ({"volumes": "justone"}, ["'justone' is no volume", "next: --docker-volumes="], 1),
+        ({"env": "1=2=3,ü ü"}, ["is no variable", "next: --docker-env="], 1),
         ({"env": "NOT_SET_HERE"}, ["NOT_SET_HERE", "is not set"], 1),
-        ({"gpus": "many"}, ["--docker-gpus=many"], 1),
+        ({"gpus": "many"}, ["--docker-gpus=many", "next: --docker-gpus=all"], 1),
+        ({"gpus": "all"}, ["the engine has no GPUs to give", "next: --docker-gpus=0"], 1),
         ({"tmpfs": "relative"}, ["'relative' is no folder in memory"], 1),
         ({"selinux": "x"}, ["--docker-selinux=x"], 1),
+        ({"user": "nobody-i-know"}, ["knows no user nobody-i-know", "next: --docker-user=UID:GID"], 1),
+        ({"user": "0:strangers"}, ["knows no group strangers", "next: --docker-user=UID:GID"], 1),
+        ({"user": "a b"}, ["--docker-user=a b is no user"], 1),
+        ({"network": "nowhere"}, ["no network nowhere; it has ", "none", "next: docker network create nowhere"], 1),
+        ({"network": "container:nobody"}, ["no container nobody", "next: docker ps"], 1),
+        ({"cap_add": "FLY"}, ["no capability", "FLY", "next: --docker-cap-add="], 1),
         (
             {"url": "unix:///nowhere.sock"},
             ["no container engine answers at unix:///nowhere.sock", "systemctl start"],
             5,
         ),
-        ({"platform": "linux/s390x", "pull": "never"}, ["no image", "linux/s390x"], 1),
+        ({"url": "garbage"}, ["--docker-url=garbage is no address", "next: --docker-url=unix://"], 4),
+        ({"url": "tcp://nowhere"}, ["--docker-url=tcp://nowhere is no address", "tcp://HOST:PORT"], 4),
+        ({"platform": "linux/s390x"}, ["is for amd64, not for s390x", "next: docker pull --platform=linux/s390x"], 1),
     ],
 )
-def test_bad_input_is_one_message(shell, options, words, code):
+def test_bad_input_is_one_message_before_anything_is_written(shell, options, words, code):
     shell.options(**options)
+    shell.told(run_one(shell, "pass"), *words, code=code)
+    assert not (shell.store / "runs").exists()
+    assert shell.containers() == []
+
+
+def test_an_address_from_the_environment_is_called_so(shell):
+    shell.options(url="")
+    shell.environment["DOCKER_HOST"] = "garbage"
+    shell.told(run_one(shell, "pass"), "DOCKER_HOST=garbage is no address", "next: unset DOCKER_HOST", code=4)
+
+
+def test_an_image_for_another_machine_is_told_and_not_pulled_in_its_place(shell, foreign_image):
+    shell.options(image=foreign_image)
     answer = run_one(shell, "pass")
-    shell.told(answer, *words, code=code)
-    if options.get("image") != NO_IMAGE or "pull" in options:
-        assert not (shell.store / "runs").exists(), "told before anything is written"
+    shell.told(answer, "is for s390x, not for amd64", "next: docker pull --platform=linux/amd64", code=1)
+    assert "pulling" not in answer.err
+    assert not (shell.store / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("decorator", "words"),
+    [
+        (f'@docker(image="{NO_IMAGE}")', ["can't be pulled", 'next: @docker(image="NAME:TAG")']),
+        ('@docker(network="nowhere")', ["no network nowhere", "next: docker network create nowhere"]),
+        ('@docker(gpus="all")', ["no GPUs", 'next: @docker(gpus="0")']),
+        ('@docker(user="who")', ["no user who", 'next: @docker(user="UID:GID")']),
+        ("@docker(memory=2)", ["at least 6 MiB", "next: @resources(memory=64)"]),
+        ("@resources(gpu=1)", ["no GPUs", "next: --docker-gpus=0"]),
+    ],
+)
+def test_what_a_step_says_is_told_with_its_line(shell, decorator, words):
+    source = ONE_STEP.format(decorator=decorator, body="pass")
+    shell.write("one.py", source.replace("import FlowSpec", "import docker, FlowSpec"))
+    shell.told(shell.flow("run", "one.py"), "one.py:7:", *words, code=1)
+    assert not (shell.store / "runs").exists()
+
+
+@pytest.mark.parametrize("reuse", ["false", "true"])
+@pytest.mark.parametrize("which", ["bare_image", "old_image"])
+def test_what_is_found_out_late_ends_with_what_mends_it(shell, request, which, reuse):
+    shell.options(image=request.getfixturevalue(which), reuse=reuse)
+    answer = run_one(shell, "pass")
+    shell.told(answer, {"bare_image": "no python3 on its PATH", "old_image": "jobs need 3.11 or later"}[which], code=1)
+    last = answer.err.splitlines()[-1]
+    assert last.startswith("  next: flow resume one.py --origin-run-id=")
+    assert last.endswith(" --docker-image=python:3.12-slim")
 
 
 @pytest.mark.parametrize("which", ["bare_image", "old_image"])
 def test_an_image_that_can_not_run_tasks_is_told(shell, request, which):
     image = request.getfixturevalue(which)
     shell.options(image=image)
-    words = {"bare_image": "no python3 on the PATH", "old_image": "jobs need 3.11 or later"}[which]
-    shell.told(run_one(shell, "pass"), words, code=1)
     answer = shell.flow("doctor")
     shell.told(answer, "FAIL", image, "3.11 or later", "next: --docker-image=", code=1)
 
@@ -258,7 +308,7 @@ def test_an_image_that_can_not_run_tasks_is_told(shell, request, which):
     ("options", "words", "code"),
     [
         ({}, ["ok    executor docker: container: starts"], 0),
-        ({"image": NO_IMAGE}, ["not here yet", f"docker pull {NO_IMAGE}"], 0),
+        ({"image": NO_IMAGE}, ["FAIL", "can't be pulled", "next: --docker-image"], 1),
         ({"image": NO_IMAGE, "pull": "never"}, ["FAIL", "no image"], 1),
         ({"url": "unix:///nowhere.sock"}, ["FAIL", "no container engine answers", "systemctl start docker"], 1),
         ({"user": "1234"}, ["FAIL", "can't write in"], 1),
