@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from email.message import Message
+    from ssl import SSLContext
     from typing import Any
 
 # What can happen to a request
@@ -49,13 +50,16 @@ class Told(NamedTuple):
 
 
 class Proxy:
-    """A context manager. choose: what happens to a request, "" for nothing; it may be changed at any time.
+    """A context manager. choose: what happens to a request, "" for nothing; it may be changed at any time. tls: how the
+    proxy proves who it is, where it speaks TLS.
 
     seen: requests by kind; faults: what was done to them; asked: all of them. A service has faults of its own: those
     that `answer` gives.
     """
 
-    def __init__(self, upstream: str, choose: Callable[[Asked], str] = lambda _: "") -> None:
+    def __init__(
+        self, upstream: str, choose: Callable[[Asked], str] = lambda _: "", tls: SSLContext | None = None
+    ) -> None:
         self.upstream, self.choose = urlsplit(upstream), choose
         self.seen: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -63,7 +67,10 @@ class Proxy:
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.proxy = self
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:  # hands are shaken by the thread of each connection
+            wrapped = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+            self._server.socket = wrapped
+        self.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="proxy", daemon=True)
 
     def kind(self, method: str, path: str, headers: Mapping[str, str]) -> str:

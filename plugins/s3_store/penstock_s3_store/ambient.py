@@ -10,6 +10,7 @@ import calendar
 import json
 import os
 import re
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -105,12 +106,23 @@ def _of_mapping(found: Mapping[str, str], token: str) -> Credentials:
         raise OSError(f"credentials without {error}") from error
 
 
+def authorities() -> str | None:
+    """The file of those who sign certificates; None for the system's."""
+    return os.environ.get("AWS_CA_BUNDLE") or None
+
+
+def tls() -> ssl.SSLContext:
+    """How other ends are trusted. Raises OSError."""
+    return ssl.create_default_context(cafile=authorities())
+
+
 def _ask(
     url: str, headers: Mapping[str, str], data: bytes | None = None, method: str | None = None, tries: int = 4
 ) -> str:
     """What a service of the machine says; no proxy stands between them. Raises OSError."""
     direct: Callable[..., urllib.request.OpenerDirector] = urllib.request.build_opener
-    opener = direct(urllib.request.ProxyHandler({})) if url.startswith("http:") else direct()
+    plain = url.startswith("http:")
+    opener = direct(urllib.request.ProxyHandler({}) if plain else urllib.request.HTTPSHandler(context=tls()))
     for number in range(tries):
         try:
             request = urllib.request.Request(url, data, dict(headers), method=method)

@@ -23,7 +23,7 @@ OLD_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefr
 SKEW = frozenset({"RequestTimeTooSkewed"})
 _UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken"})
 _FIELD = re.compile(r"<(Code|Message|Region|ArgumentName)>([^<]*)</")
-_WHO = re.compile(r"User: (\S+) is not authorized to perform: (\S+)")
+_WHO = re.compile(r"User: (\S+) is not authorized to perform: (\S+)(?: on resource: \"?([^\s\"]+))?")
 
 ACTIONS = {  # method and what is asked for -> action of a policy
     "PUT": "s3:PutObject", "POST": "s3:PutObject", "GET": "s3:GetObject", "HEAD": "s3:GetObject",
@@ -91,11 +91,11 @@ class Refusal:
 
     def _forbidden(self, location: Location, kind: str, name: str, key: str) -> BackendError:
         told = _WHO.search(self.message)
-        who, action = told.groups() if told else (f"the access key {masked(key)}", ACTIONS[kind])
-        on = location.bucket if action == "s3:ListBucket" else f"{location.bucket}/{name}"
+        who, action, on = told.groups() if told else (f"the access key {masked(key)}", ACTIONS[kind], None)
+        on = on or "arn:aws:s3:::" + (location.bucket if action == "s3:ListBucket" else f"{location.bucket}/{name}")
         said = "" if told or not self.message else f" ({self.code}: {self.message})"
         return BackendMisconfigured(
-            f"{who} may not do {action} on arn:aws:s3:::{on}{said}",
+            f"{who} may not do {action} on {on}{said}",
             hint=f"allow {action} in its policy; `flow doctor --datastore={location.url}` tries each action",
         )
 

@@ -64,7 +64,7 @@ class S3Client:
     ) -> None:
         self.location, self.identity = location, identity
         self._region, self._always = region, dict(always or {})
-        self._connections = Connections()
+        self._connections = Connections(lambda: identity.authorities)
         self._skew_s = 0.0  # the store's clock minus ours
         self._has_answered = False
 

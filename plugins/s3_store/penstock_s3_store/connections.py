@@ -15,12 +15,15 @@ from collections import deque
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import unquote, urlsplit
 
+from penstock.errors import BackendMisconfigured
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, BinaryIO
+    from urllib.parse import SplitResult
 
     from penstock.contracts.datastore import Bytes
 
@@ -40,12 +43,16 @@ class NoAnswer(Exception):
 
 
 class _Link:
-    """A connection. base: `scheme://host:port` of the store; by_proxy: a proxy gets the whole URL of each request."""
+    """A connection. base: `scheme://host:port` of the store.
 
-    __slots__ = ("base", "by_proxy", "connection")
+    proxy: headers for a proxy that gets the whole URL of each request; None where the store itself is asked, be it
+    through a tunnel.
+    """
 
-    def __init__(self, base: str, connection: HTTPConnection, *, by_proxy: bool) -> None:
-        self.base, self.connection, self.by_proxy = base, connection, by_proxy
+    __slots__ = ("base", "connection", "proxy")
+
+    def __init__(self, base: str, connection: HTTPConnection, proxy: Mapping[str, str] | None) -> None:
+        self.base, self.connection, self.proxy = base, connection, proxy
 
 
 class Answer:
@@ -99,15 +106,16 @@ class Answer:
 
 
 class Connections:
-    """A pool. `exchange` may be called from many threads."""
+    """A pool. `exchange` may be called from many threads. authorities: file of those who sign certificates."""
 
-    def __init__(self) -> None:
+    def __init__(self, authorities: Callable[[], str | None] = lambda: None) -> None:
+        self._authorities = authorities
         self._idle: deque[_Link] = deque()  # its methods are atomic: no lock that a fork could inherit locked
         self._owner = os.getpid()
         self._tls: ssl.SSLContext | None = None
 
     def exchange(self, method: str, url: str, headers: Mapping[str, str], body: Bytes | None = None) -> Answer:
-        """Send a request and wait for the head of its answer. Raises NoAnswer."""
+        """Send a request and wait for the head of its answer. Raises NoAnswer, BackendMisconfigured."""
         parts = urlsplit(url)
         link = self._take(f"{parts.scheme}://{parts.netloc}")
         connection, began = link.connection, False
@@ -117,10 +125,16 @@ class Connections:
             size = 0 if body is None else memoryview(body).nbytes
             connection.sock.settimeout(ANSWER_S + size / _SLOWEST_SENDING_BYTES_S)
             began = True
-            connection.request(method, url if link.by_proxy else url[len(link.base) :], body, dict(headers))
+            target = url[len(link.base) :] if link.proxy is None else url
+            connection.request(method, target, body, {**headers, **(link.proxy or {})})
             response = connection.getresponse()
         except (OSError, HTTPException) as error:
             connection.close()
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise BackendMisconfigured(
+                    f"nobody known here has signed the certificate of {link.base}: {error}",
+                    hint="export AWS_CA_BUNDLE=FILE   # of the authority that signs for it, PEM",
+                ) from error
             raise NoAnswer(str(error) or type(error).__name__, began=began) from error
         except BaseException:
             connection.close()
@@ -149,23 +163,29 @@ class Connections:
     def _new(self, base: str) -> _Link:
         parts = urlsplit(base)
         proxy = _proxy(parts.scheme, parts.netloc)
-        at = urlsplit(proxy) if proxy else None
-        host, port = (parts.hostname, parts.port) if at is None else (at.hostname, at.port or 80)
+        host, port = (parts.hostname, parts.port) if proxy is None else (proxy.hostname, proxy.port or 80)
         connection: HTTPConnection
         if parts.scheme == "https":
             connection = HTTPSConnection(host or "", port, timeout=CONNECT_S, context=self._context())
-            if at is not None:
-                connection.set_tunnel(parts.hostname or "", parts.port or 443, _proxy_headers(at))
+            if proxy is not None:
+                connection.set_tunnel(parts.hostname or "", parts.port or 443, _proxy_headers(proxy))
         else:
             connection = HTTPConnection(host or "", port, timeout=CONNECT_S)
         connection.response_class = _paced_response  # type: ignore[assignment]
-        return _Link(base, connection, by_proxy=at is not None and parts.scheme == "http")
+        return _Link(base, connection, None if proxy is None or parts.scheme == "https" else _proxy_headers(proxy))
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             import ssl
 
-            self._tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+            file = self._authorities()
+            try:
+                self._tls = ssl.create_default_context(cafile=file)
+            except OSError as error:  # SSLError is one
+                raise BackendMisconfigured(
+                    f"{file} holds no certificates: {error.strerror or error}",
+                    hint="export AWS_CA_BUNDLE=FILE   # PEM; or `ca_bundle` in ~/.aws/config",
+                ) from error
         return self._tls
 
     def close(self) -> None:
@@ -174,19 +194,33 @@ class Connections:
             self._idle.pop().connection.close()
 
 
-def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the variables of the system name."""
+def _proxy(scheme: str, host: str) -> SplitResult | None:
+    """The proxy that the variables of the system name, with `http://` or without. Raises BackendMisconfigured."""
     if not any(name.lower() == f"{scheme}_proxy" for name in os.environ):
         return None
     import urllib.request
 
-    return None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
+    named = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
+    if not named:
+        return None
+    found = urlsplit(named if "://" in named else f"http://{named}")
+    try:
+        fine = found.scheme == "http" and found.hostname and (found.port is None or found.port > 0)
+    except ValueError:  # the port is no number
+        fine = False
+    if not fine:
+        shown = f"{found.scheme}://{found.netloc.rpartition('@')[2]}"  # without the password
+        raise BackendMisconfigured(
+            f"{scheme}_proxy: {shown} is no proxy that is spoken to over HTTP",
+            hint=f"export {scheme}_proxy=http://HOST:PORT   # or: export no_proxy={urlsplit(f'//{host}').hostname}",
+        )
+    return found
 
 
-def _proxy_headers(at: Any) -> dict[str, str]:
-    if at.username is None:
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
         return {}
-    word = f"{unquote(at.username)}:{unquote(at.password or '')}"
+    word = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return {"Proxy-Authorization": "Basic " + base64.b64encode(word.encode()).decode("ascii")}
 
 

@@ -15,7 +15,7 @@ import urllib.request
 from http.client import HTTPException
 from urllib.parse import quote, urlsplit
 
-from penstock_s3_store.ambient import ambient, of_variables
+from penstock_s3_store.ambient import ambient, of_variables, tls
 from penstock_s3_store.signing import UNSIGNED, signed_headers
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ def fetch(key: str) -> bytes:
     """The object's bytes. Ends the process with one line when they can't be had."""
     base, region, skew_s, why = BASE, REGION, 0.0, ""
     for number in range(8):
+        time.sleep(0.2 * 2**number if number else 0)
         try:
             who = of_variables() if os.environ.get("PENSTOCK_S3_CREDENTIALS") else ambient(region)
             if not who:
@@ -52,14 +53,13 @@ def fetch(key: str) -> bytes:
                 break
         except (OSError, HTTPException, ValueError) as error:
             why = str(error)
-        time.sleep(0.2 * 2**number)
     sys.exit(f"penstock: {base}/{PREFIX}{key} can't be fetched: {why}")
 
 
 def _answer(request: urllib.request.Request) -> tuple[int, Any, bytes]:
     """Status, headers and the whole body, whatever the status."""
     try:
-        answer = urllib.request.urlopen(request, timeout=60)
+        answer = urllib.request.urlopen(request, timeout=60, context=tls() if BASE[:5] == "https" else None)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:

@@ -56,6 +56,13 @@ class Identity:
         found: str | None = services.get("s3", {}).get("endpoint_url") or profile.get("endpoint_url")
         return found
 
+    @property
+    def authorities(self) -> str | None:
+        """The file of those who sign certificates, where it is not the system's."""
+        session = None if os.environ.get("AWS_CA_BUNDLE") else self._files()
+        found: str | None = ambient.authorities() if session is None else session.get_scoped_config().get("ca_bundle")
+        return found
+
     def _files(self) -> Any:
         """AWS's files, as botocore reads them; None where there are none, as in a job elsewhere."""
         if self._session is None and os.environ.get(GIVEN) is None and _there_are_files():
@@ -133,7 +140,9 @@ def ask_sts(who: Credentials, region: str, asked: dict[str, str]) -> str:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     headers = signed_headers(who, "GET", urlsplit(base).netloc, "/", query, {}, empty, region, time.time(), "sts")
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{base}/?{query}", headers=headers), timeout=20) as got:
+        request = urllib.request.Request(f"{base}/?{query}", headers=headers)
+        trust = ambient.tls() if request.type == "https" else None
+        with urllib.request.urlopen(request, timeout=20, context=trust) as got:
             return str(got.read().decode())
     except urllib.error.HTTPError as error:
         refusal = Refusal.of(error.code, error.read())

@@ -10,7 +10,9 @@ from penstock_s3_store.location import Location
 
 AWS, OWN = Location("s3://bucket/p"), Location("s3://bucket/p", "http://127.0.0.1:9000")
 ON, NO = "arn:aws:s3:::bucket", Refusal(403, "AccessDenied", "no")
-ARN = "User: arn:aws:iam::1:user/me is not authorized to perform: s3:ListBucket on resource: x because no policy"
+ARN = f'User: arn:aws:iam::1:user/me is not authorized to perform: s3:ListBucket on resource: "{ON}" because no policy'
+KEY = "arn:aws:kms:here:1:key/k"
+KMS = f"User: arn:aws:iam::1:user/me is not authorized to perform: kms:Decrypt on resource: {KEY} because no policy"
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,7 @@ ARN = "User: arn:aws:iam::1:user/me is not authorized to perform: s3:ListBucket 
         (AWS, Refusal(404, "NoSuchBucket"), "PUT", "there is no bucket bucket", "aws s3 mb s3://bucket --region=here"),
         (OWN, Refusal(404, "NoSuchBucket"), "PUT", "at http://127.0.0.1:9000", "--endpoint-url=http://127.0.0.1:9000"),
         (AWS, Refusal(403, "AccessDenied", ARN), "LIST", f"user/me may not do s3:ListBucket on {ON}", "allow s3:ListB"),
+        (AWS, Refusal(403, "AccessDenied", KMS), "GET", f"user/me may not do kms:Decrypt on {KEY}", "allow kms:"),
         (AWS, NO, "DELETE", f"AKIA...CDEF may not do s3:DeleteObject on {ON}/p/k (AccessDenied: no)", "allow s3:Del"),
         (AWS, Refusal(403), "HEAD", "may not do s3:GetObject", "allow s3:GetObject"),
         (AWS, Refusal(403, "RequestTimeTooSkewed", "by 1 h"), "GET", "clock of this machine is wrong (by 1 h)", "time"),
