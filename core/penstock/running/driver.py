@@ -25,7 +25,7 @@ from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Protocol
 
     from penstock.contracts.executor import Executor
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.home import Home
     from penstock.host.declare import Declaration
     from penstock.host.process import HostProcess
+    from penstock.observers import Observers
     from penstock.running import plan
     from penstock.running.jobs import Jobs
     from penstock.running.lease import Lease
@@ -89,20 +90,57 @@ class Driver:
         awaited: Mapping[tuple[str, str], At] | None = None,
         continues: bool = False,
     ) -> RunResult:
-        """From the lease to the outcome."""
+        """From the lease to the outcome. Raises RunFailed when another scheduler has taken the run over."""
         began = time.monotonic()
+        flow, run = header["flow"], header["run"]
+        observers = self.home.observers(self.console.note)
+        observers.run_started(flow, run, header)
+        with contextlib.closing(observers), contextlib.ExitStack() as kept:
+            with contextlib.ExitStack() as at_work:
+                scheduler, jobs, hosts = self._prepare(
+                    own, header, host, observers, at_work, known=known, past=past, awaited=awaited, continues=continues
+                )
+                kept.callback(scheduler.spool.close)
+                with self._heed_signals(scheduler, hosts):
+                    outcome = scheduler.loop()
+                if not scheduler.superseded:
+                    for one in jobs.values():
+                        one.sweep()
+            if scheduler.superseded:
+                raise RunFailed(
+                    f"{flow}/{run} is driven by {lease.state(self.home.datastore, flow, run)}; this scheduler stops",
+                    hint=f"flow show {flow}/{run}",
+                )
+            result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
+            observers.run_finished(flow, run, result.outcome)
+        return result
+
+    def _prepare(
+        self,
+        own: Lease,
+        header: Mapping[str, Any],
+        host: HostProcess,
+        observers: Observers,
+        at_work: contextlib.ExitStack,
+        *,
+        known: Mapping[tuple[str, str], Record],
+        past: Mapping[tuple[str, str], plan.Past],
+        awaited: Mapping[tuple[str, str], At] | None,
+        continues: bool,
+    ) -> tuple[Scheduler, Mapping[str, Jobs], Hosts]:
+        """The loop with all that it works with. at_work: gets what is to be closed after it, whatever happens."""
         flow, run = header["flow"], header["run"]
         opened = self._opened(header)
         names = {step.executor for step in self.steps.values()}
         wake = Wake()
+        at_work.callback(wake.close)
         hosts = self._hosts(names, host, {**opened, "code": header["code"]}, own, wake)
+        at_work.callback(hosts.close)
         beside = [one for one in map(self.home.executor_class, names) if not one.uses_hosts]
         info = RunInfo(
             flow=flow, run=run, user=header["user"], hosts=hosts, note=self.console.note, host_over=HostOverStream,
             runtime=kept_runtime.folder() if any(one.jobs_at is Reach.HOST for one in beside) else None,
         )  # fmt: skip
-        observers = self.home.observers(self.console.note)
-        observers.run_started(flow, run, header)
         settings = self.home.settings
         bells = {name: Bell() for name in names}
         executors = {
@@ -114,6 +152,8 @@ class Driver:
             name: JobsHere(executor) if executor.uses_hosts else JobsElsewhere(executor, wake.call, bells[name])
             for name, executor in executors.items()
         }
+        for name, one in jobs.items():
+            at_work.callback(one.close, self._note_of(name))
         scheduler = Scheduler(
             graph=self.declaration.graph,
             run=run,
@@ -138,27 +178,7 @@ class Driver:
             continues=continues,
         )
         self._hosts_by_name = scheduler.names
-        try:
-            with self._heed_signals(scheduler, hosts):
-                outcome = scheduler.loop()
-            if not scheduler.superseded:
-                for one in jobs.values():
-                    one.sweep()
-        finally:
-            for one in jobs.values():
-                one.close()
-            hosts.close()
-            wake.close()
-        if scheduler.superseded:
-            raise RunFailed(
-                f"{flow}/{run} is driven by {lease.state(self.home.datastore, flow, run)}; this scheduler stops",
-                hint=f"flow show {flow}/{run}",
-            )
-        result = self._end(header, scheduler, outcome, own, time.monotonic() - began)
-        scheduler.spool.close()
-        observers.run_finished(flow, run, result.outcome)
-        observers.close()
-        return result
+        return scheduler, jobs, hosts
 
     def _opened(self, header: Mapping[str, Any]) -> dict[str, Any]:
         """What a host must know beside an attempt's own message."""
@@ -193,6 +213,9 @@ class Driver:
             )
         note = self.console.note
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, note, wake, begun=own.keep_host)
+
+    def _note_of(self, executor: str) -> Callable[[str], None]:
+        return lambda text: self.console.note(f"{executor}: {text}")
 
     def _show(self, name: str, stream: str, data: bytes) -> None:
         at = self._hosts_by_name(name)

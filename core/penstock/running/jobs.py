@@ -33,13 +33,13 @@ if TYPE_CHECKING:
         def forget(self, name: str) -> None: ...
         def sweep(self) -> None: ...
         def events(self, timeout_s: float) -> list[JobEvent]: ...
-        def close(self) -> None: ...
+        def close(self, note: Callable[[str], None]) -> None: ...
 
 
 JOBS_AT_ONCE = 100  # handed over by one call
 UNAVAILABLE_WAIT_S = 5.0  # before a platform that can't be asked is asked again
 TAIL_BYTES = 4096  # of what the platform itself kept of a job's output
-_CLOSE_WAIT_S = 10.0
+QUIET_WAIT_S, CLOSE_WAIT_S = 2.0, 120.0  # at the end, for what the executor still does; before and after that is told
 _CANCELLED = JobStatus(state=JobState.FAILED, reason="cancelled before it began")
 
 ENDED, REJECTED, TAIL, REMARK = "ended", "rejected", "tail", "remark"
@@ -67,6 +67,7 @@ class _Known:
         self.handles: dict[str, str] = {}  # handle -> name, of jobs that run
         self._ended: dict[str, str] = {}  # name -> handle, of jobs that may still be asked about
         self._settled: set[str] = set()  # names of jobs that nobody asks about any more, though they have not ended
+        self._unwanted: set[str] = set()  # names of waiting jobs that shall only be ended, if the platform has them
         self._to_cancel: set[str] = set()  # handles that the platform could not be asked to cancel yet
         self._not_before = 0.0
         self._silent = False
@@ -76,27 +77,39 @@ class _Known:
         asked now waits on."""
         if not self.is_ready:
             return []
-        found: list[JobEvent] = []
         some = [self.waiting.popleft() for _ in range(min(len(self.waiting), JOBS_AT_ONCE))]
         while self.waiting and some[-1][0].gang is not None and self.waiting[0][0].gang is not None:
             some.append(self.waiting.popleft())
-        answers: Sequence[str | PenstockError]
         try:
             adopted = self._adopted([job.name for job, adopt in some if adopt])
-            answers = self.executor.submit_many([job for job, _ in some if job.name not in adopted])
         except BackendUnavailable as error:
-            adopted, answers = {}, [error] * len(some)
+            self.waiting.extendleft(reversed(some))
+            return self._unavailable(error)
         self.handles.update((handle, name) for name, handle in adopted.items())
-        left, trouble = [one for one in some if one[0].name not in adopted], None
-        for (job, adopt), answer in reversed(list(zip(left, answers, strict=True))):
+        self._to_cancel |= {handle for name, handle in adopted.items() if name in self._unwanted}
+        left = [job for job, _ in some if job.name not in adopted]
+        found = [JobEvent(ENDED, job.name, _CANCELLED) for job in left if job.name in self._unwanted]
+        found += self._submit([job for job in left if job.name not in self._unwanted])
+        self._unwanted -= {job.name for job, _ in some}
+        return found + self._cancel_now()
+
+    def _submit(self, some: Sequence[Job]) -> list[JobEvent]:
+        found: list[JobEvent] = []
+        trouble: BackendUnavailable | None = None
+        answers: Sequence[str | PenstockError]
+        try:
+            answers = self.executor.submit_many(some) if some else ()
+        except BackendUnavailable as error:
+            answers = [error] * len(some)
+        for job, answer in reversed(list(zip(some, answers, strict=True))):
             if isinstance(answer, str):
                 self.handles[answer] = job.name
-            elif isinstance(answer, BackendUnavailable):
-                self.waiting.appendleft((job, adopt))
+            elif isinstance(answer, BackendUnavailable):  # an answer may be lost, too, and the job be there
+                self.waiting.appendleft((job, True))
                 trouble = answer
             else:
                 found.append(JobEvent(REJECTED, job.name, text=answer.in_one_line))
-        return found + self._unavailable(trouble) if trouble is not None else found
+        return found if trouble is None else found + self._unavailable(trouble)
 
     @property
     def is_ready(self) -> bool:
@@ -108,6 +121,8 @@ class _Known:
 
     def poll(self, timeout_s: float) -> list[JobEvent]:
         """Ask for all that run; jobs that have ended are not asked for again."""
+        if not self.handles:
+            return self._cancel_now()
         try:
             statuses = self.executor.poll(list(self.handles), timeout_s)
         except BackendUnavailable as error:
@@ -124,12 +139,14 @@ class _Known:
         return found
 
     def cancel(self, names: set[str]) -> list[JobEvent]:
-        """Jobs that were not handed over yet end at once."""
-        found = [JobEvent(ENDED, job.name, _CANCELLED) for job, _ in self.waiting if job.name in names]
-        self.waiting = deque(one for one in self.waiting if one[0].name not in names)
+        """Jobs that the platform can't have yet end at once; of others it is asked first."""
+        never = {job.name for job, adopt in self.waiting if job.name in names and not adopt}
+        self._unwanted |= {job.name for job, _ in self.waiting if job.name in names - never}
+        self.waiting = deque(one for one in self.waiting if one[0].name not in never)
+        found = [JobEvent(ENDED, name, _CANCELLED) for name in sorted(never)]
         self._to_cancel |= {handle for handle, name in self.handles.items() if name in names}
         self._to_cancel |= {handle for name, handle in self._ended.items() if name in names}
-        return found + self._cancel_now()
+        return found + self.submit() + self._cancel_now()
 
     def _cancel_now(self) -> list[JobEvent]:
         if self._to_cancel and time.monotonic() >= self._not_before:
@@ -180,7 +197,7 @@ class _Known:
     @property
     def at_work(self) -> bool:
         """Whether there is anything to ask."""
-        return bool(self.handles or self.waiting)
+        return bool(self.handles or self.waiting or self._to_cancel)
 
 
 class JobsHere:
@@ -215,16 +232,24 @@ class JobsHere:
     def events(self, timeout_s: float) -> list[JobEvent]:
         """What happened, after waiting at most `timeout_s` seconds for a first event."""
         self._events += self._known.submit()
-        if self._known.handles:
+        if self._known.at_work:
             self._events += self._known.poll(0.0 if self._events else timeout_s)
-        elif not self._events:
+        if not self._known.handles and not self._events:
             time.sleep(timeout_s)
         found, self._events = self._events, []
         return found
 
-    def close(self) -> None:
-        """Free what the executor holds."""
+    def close(self, note: Callable[[str], None]) -> None:
+        """Free what the executor holds. note: takes remarks for the user."""
         self.executor.close()
+        _tell(self._events, note)
+
+
+def _tell(found: Iterable[JobEvent], note: Callable[[str], None]) -> None:
+    """What nobody else hears any more: remarks on the end."""
+    for event in found:
+        if event.kind == REMARK:
+            note(event.text)
 
 
 class Bell:
@@ -284,17 +309,33 @@ class JobsElsewhere:
     def events(self, timeout_s: float) -> list[JobEvent]:
         """What happened; never waits, for whoever waits is woken. Raises what the executor's thread died of."""
         if self._failure is not None:
-            raise self._failure
+            failure, self._failure = self._failure, None
+            raise failure
+        return self._heard()
+
+    def _heard(self) -> list[JobEvent]:
         found = []
         with contextlib.suppress(Empty):
             while True:
                 found.append(self._events.get_nowait())
         return found
 
-    def close(self) -> None:
-        """Free what the executor holds, after what it does at this moment."""
+    def close(self, note: Callable[[str], None]) -> None:
+        """Free what the executor holds, after what it was asked to do. note: takes remarks for the user.
+
+        Waits for two minutes at most, and says so; Ctrl-C ends the wait.
+        """
         self._wishes.put(("close", None))
-        self._thread.join(_CLOSE_WAIT_S)
+        self._thread.join(QUIET_WAIT_S)
+        if self._thread.is_alive():
+            note(f"waiting for its last calls, {CLOSE_WAIT_S:.0f} s at most; Ctrl-C to wait no longer")
+            with contextlib.suppress(KeyboardInterrupt):
+                self._thread.join(CLOSE_WAIT_S)
+        _tell(self._heard(), note)
+        if self._thread.is_alive():
+            note("it has not ended its last calls: look there for jobs that are left")
+        elif self._failure is not None:
+            note(f"not all of its jobs could be freed: {type(self._failure).__name__}: {self._failure}")
 
     def _work(self) -> None:
         try:
@@ -327,7 +368,7 @@ class JobsElsewhere:
                 break
         self._rung = False
         self._say(self._known.submit())
-        if self._known.handles:
+        if self._known.at_work:
             self._say(self._known.poll(0.0))
         return True
 

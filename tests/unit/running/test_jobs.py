@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
@@ -27,6 +28,7 @@ class Bench(Executor):
         self.ended: dict[str, JobStatus] = {}
         self.known: dict[str, str] = {}
         self.silent = 0
+        self.slow: threading.Event | None = None
         self.closed = False
 
     def _reach(self) -> None:
@@ -51,7 +53,13 @@ class Bench(Executor):
         self.cancelled += job_ids
 
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
+        self._reach()
         return {name: self.known[name] for name in names if name in self.known}
+
+    def sweep(self) -> None:
+        if self.slow is not None:
+            self.slow.wait()
+        self._reach()
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         yield b"x" * jobs.TAIL_BYTES
@@ -76,7 +84,7 @@ def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     yield make
     for one in made:
-        one.jobs.close()
+        one.jobs.close(one.told.append)
         assert one.bench.closed
         one.wake.close()
 
@@ -86,6 +94,7 @@ class Side:
 
     def __init__(self, bench: Bench, *, elsewhere: bool) -> None:
         self.bench, self.wake = bench, Wake()
+        self.told: list[str] = []
         self.jobs: JobsHere | JobsElsewhere = JobsHere(bench)
         if elsewhere:
             self.jobs = JobsElsewhere(bench, self.wake.call, Bell())
@@ -146,20 +155,74 @@ def test_a_job_that_the_platform_has_is_adopted_and_not_submitted(side: Callable
     assert bench.submitted == ["b"]
 
 
-def test_cancel_reaches_what_runs_and_forgets_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancel_reaches_what_runs_and_what_the_platform_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "UNAVAILABLE_WAIT_S", 3600.0)
     bench = Bench()
     one = JobsHere(bench)
     one.start(job("runs"), adopt=False)
     bench.silent = 1
-    one.start(job("waits"), adopt=False)
-    one.cancel(["runs", "waits"])
+    one._known.waiting.append((job("lost answer"), False))
+    one.start(job("unanswered"), adopt=False)
+    one.start(job("another's"), adopt=True)
+    one._known.waiting.append((job("never asked"), False))
+    one.cancel(["runs", "unanswered", "lost answer", "another's", "never asked"])
     found = [(event.kind, event.name) for event in one.events(0.0)]
-    assert found == [(REMARK, ""), (ENDED, "waits")]
+    assert found == [(REMARK, ""), (ENDED, "never asked")]
     assert bench.cancelled == [], "the platform is away: the wish waits"
+    bench.known = {"lost answer": "handle-lost answer", "another's": "handle-another's"}
     one._known._not_before = 0.0
-    assert one.events(0.0) == []
-    assert bench.cancelled == ["handle-runs"]
+    assert [(event.kind, event.name) for event in one.events(0.0)] == [(ENDED, "unanswered")]
+    assert bench.cancelled == ["handle-another's", "handle-lost answer", "handle-runs"]
+    assert bench.submitted == ["runs"], "what is cancelled is not started any more"
+
+
+def test_a_cancel_of_a_job_that_has_ended_is_asked_for_until_the_platform_hears_it(
+    side: Callable[[Bench], Side],
+) -> None:
+    bench = Bench()
+    one = side(bench)
+    bench.ended = {"a": FAILED}
+    one.jobs.start(job("a"), adopt=False)
+    assert one.hear(1) == [(ENDED, "a")]
+    bench.silent = 1
+    one.jobs.cancel(["a"])  # another copy of it may live
+    assert one.hear(1) == [(REMARK, "")]
+    while not bench.cancelled:
+        one.jobs.events(0.01)
+    assert bench.cancelled == ["handle-a"]
+
+
+def test_what_could_not_be_freed_at_the_end_is_told(side: Callable[[Bench], Side]) -> None:
+    bench = Bench()
+    one = side(bench)
+    bench.silent = 1
+    one.jobs.sweep()
+    one.jobs.close(one.told.append)
+    assert one.told == ["not all of its jobs could be freed: nobody answers"]
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 3600.0])
+def test_the_end_is_waited_for_and_that_is_told(monkeypatch: pytest.MonkeyPatch, patience_s: float) -> None:
+    monkeypatch.setattr(jobs, "QUIET_WAIT_S", 0.0)
+    monkeypatch.setattr(jobs, "CLOSE_WAIT_S", patience_s)
+    bench, wake, told = Bench(), Wake(), []
+    bench.slow = threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if patience_s:
+            bench.slow.set()
+
+    one = JobsElsewhere(bench, wake.call, Bell())
+    one.sweep()
+    one.close(tell)
+    assert told[0].startswith("waiting for its last calls")
+    assert told[1:] == ([] if patience_s else ["it has not ended its last calls: look there for jobs that are left"])
+    monkeypatch.setattr(jobs, "QUIET_WAIT_S", 60.0)
+    bench.slow.set()
+    one.close(told.append)
+    assert bench.closed
+    wake.close()
 
 
 def test_what_the_executor_s_thread_dies_of_is_raised_in_the_loop() -> None:
@@ -173,5 +236,5 @@ def test_what_the_executor_s_thread_dies_of_is_raised_in_the_loop() -> None:
     wake.wait(10.0)
     with pytest.raises(ZeroDivisionError):
         one.events(0.0)
-    one.close()
+    one.close([].append)
     wake.close()
