@@ -33,11 +33,19 @@ if TYPE_CHECKING:
 
 
 def continue_run(
-    home: Home, flow: str, run: str, console: Console, *, takeover: bool = False, max_workers: int | None = None
+    home: Home,
+    flow: str,
+    run: str,
+    console: Console,
+    *,
+    takeover: bool = False,
+    max_workers: int | None = None,
+    typed: bool = True,
 ) -> RunResult:
     """Go on with a run whose scheduler died, with its archived code.
 
-    home: opened with the run's recorded settings (`read_header` has them).
+    home: opened with the run's recorded settings (`read_header` has them). typed: somebody asks for it now, and takes
+    back what was asked before: that it shall end.
     Raises UsageError when it has ended, RunDriven when somebody drives it.
     """
     datastore = home.datastore
@@ -47,10 +55,8 @@ def continue_run(
     own.take(takeover=takeover)
     try:
         _refuse_ended(datastore, header)  # while this one waited for the lock
-    except UsageError:
-        own.release()
-        raise
-    try:
+        if typed:
+            datastore.delete([keys.cancel(flow, run)])
         wishes = Wishes(
             tags=header["tags"],
             max_workers=max_workers or header["max_workers"],

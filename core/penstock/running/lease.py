@@ -210,6 +210,7 @@ class Lease:
             self.datastore.put(keys.run_beat(self.flow, self.run), records.encode("beat", body), replace=True)
         except BackendUnavailable:
             self._beaten_at = time.monotonic() - BEAT_EVERY_S + BEAT_AGAIN_S
+            self.just_beat = False
             return True  # it is said a little later; who waits for it waits for six of them
         self._beaten_at = time.monotonic()
         self._beats += 1

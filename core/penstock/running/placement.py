@@ -14,13 +14,13 @@ from penstock.values import PARAMETERS_STEP, Resources
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import Any, TypeAlias
 
-    from penstock.authoring.graph import Graph
+    from penstock.authoring.graph import Graph, Step
     from penstock.home import Home
 
-    # step (or `*`) -> executor and options, as `--executor-for` says
-    ExecutorFor = Mapping[str, tuple[str, Mapping[str, Any]]]
+    Chosen: TypeAlias = tuple[str, Mapping[str, Any]]  # an executor and its options
+    ExecutorFor: TypeAlias = Mapping[str, Chosen]  # by step (or `*`), as `--executor-for` says
 
 
 class StepPlan:
@@ -61,9 +61,8 @@ def step_plans(
             )
     plans = {}
     for name, step in graph.steps.items():
-        told, own = executor_for.get(name) or executor_for.get("*"), decorators.executor_of(step.decorators)
-        chosen = told or own
-        executor, options = chosen or (home.settings.executor, {})
+        told, own = executors_said(step, executor_for)
+        executor, options = told or own or (home.settings.executor, {})
         options = _checked_options(home, executor, options, f"{step.file}:{step.line}")
         times, delay_s = decorators.retry_policy(step.decorators)
         plans[name] = StepPlan(
@@ -82,6 +81,11 @@ def step_plans(
         executor=here, options={}, policy=Policy(), resources=Resources(), environment={}, timeout_s=None
     )
     return plans
+
+
+def executors_said(step: Step, executor_for: ExecutorFor) -> tuple[Chosen | None, Chosen | None]:
+    """Executor and options as the command line says them for a step, and as the step itself does; the former win."""
+    return executor_for.get(step.name) or executor_for.get("*"), decorators.executor_of(step.decorators)
 
 
 def _checked_options(home: Home, executor: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:

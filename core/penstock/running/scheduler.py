@@ -11,7 +11,7 @@ import time
 from penstock.contracts.executor import Gang, JobState
 from penstock.contracts.logsink import LogStream
 from penstock.contracts.reach import Reach
-from penstock.errors import KeyMissing, together
+from penstock.errors import BackendUnavailable, KeyMissing, together
 from penstock.running import gang_commit, plan
 from penstock.running.backlog import Backlog
 from penstock.running.copies import AttemptCopies
@@ -154,21 +154,21 @@ class Scheduler:
     # -- the loop
 
     def loop(self) -> str:
-        """Run to the end; returns the outcome. `stop` may be called from a signal handler in between."""
-        self._backlog.add(self._unknown(self._plan.begin()))
-        self._launch()
-        self._on_launched()
-        while True:
-            if not self._running and (self._stopped or self._backlog.moment_s is None):
-                break
-            self._wait()
-            if not self.lease.beat():
-                self.superseded = True  # what runs elsewhere is the other scheduler's now
-                break
-            self._obey()
+        """Run to the end; returns the outcome. `please_stop` may be called from a signal handler in between."""
+        try:
+            self._backlog.add(self._unknown(self._plan.begin()))
             self._launch()
-        self._live.close()
-        self._copies.write()
+            self._on_launched()
+            while self._running or not (self._stopped or self._backlog.moment_s is None):
+                self._wait()
+                if not self.lease.beat():
+                    self.superseded = True  # what runs elsewhere is the other scheduler's now
+                    break
+                self._obey()
+                self._launch()
+        finally:
+            self._live.close()
+            self._copies.write()
         return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
 
     def names(self, job: str) -> tuple[str, str] | None:
@@ -196,8 +196,11 @@ class Scheduler:
         self._forget_ready()
         for executor, names in self._names_by_executor().items():
             self.jobs[executor].cancel(names)
-        for running in [one for one in self._running.values() if one.awaited]:
-            del self._running[running.name]  # another run's job: not ours to end
+        for running in list(self._running.values()):
+            if running.awaited:
+                del self._running[running.name]  # another run's job: not ours to end
+            elif running.look_at and running.name in self._running:
+                self._give_up(running, CANCELLED, "cancelled")  # no job of ours will tell when the copy is gone
 
     def _forget_ready(self) -> None:
         self._backlog.clear()
@@ -213,9 +216,15 @@ class Scheduler:
     def _obey(self) -> None:
         if self._asked_to_stop and not self.cancelled:
             self.stop()
-        if not self.cancelled and self.lease.just_beat and self.datastore.exists(keys.cancel(self.flow, self.run_id)):
+        if not self.cancelled and self.lease.just_beat and self._is_wished_to_end():
             self.console.note("cancelled from outside")
             self.stop()
+
+    def _is_wished_to_end(self) -> bool:
+        try:
+            return self.datastore.exists(keys.cancel(self.flow, self.run_id))
+        except BackendUnavailable:
+            return False  # the next beat is the next look
 
     # -- ready tasks
 
@@ -478,7 +487,7 @@ class Scheduler:
             self.observers.attempt_finished(record, again is not None)
             self.console.task_ended(record, again is not None)
             if again is None and record.outcome != CANCELLED:
-                self._fail(ready, record.reason)
+                self._fail(ready)
         if again is not None:
             self._retry([ready for ready, _ in ended], outcome_of(ended), step, again)
 
@@ -494,8 +503,11 @@ class Scheduler:
                 self.console.output(record.step, record.place, source, last[len(last) - missing :])
                 continue
             stream = LogStream(self.flow, self.run_id, record.step, record.place, record.attempt, source)
-            for piece in self.logging.read(stream, shown[source]):
-                self.console.output(record.step, record.place, source, piece)
+            try:
+                for piece in self.logging.read(stream, shown[source]):
+                    self.console.output(record.step, record.place, source, piece)
+            except BackendUnavailable as error:  # output never stops a run
+                self.console.note(f"{record.pathspec} printed more: {error}; flow logs {record.pathspec}   # later")
 
     def _retry(self, some: Sequence[Ready], outcome: str, step: StepPlan, again: plan.Attempt) -> None:
         delay_s = step.policy.delay_s
@@ -508,10 +520,11 @@ class Scheduler:
             for ready in some:
                 self._backlog.add_later(ready, time.monotonic() + delay_s)
 
-    def _fail(self, ready: Ready, reason: str) -> None:
+    def _fail(self, ready: Ready, why: str = "") -> None:
+        """A task has failed for good. why: where no record tells it."""
         self.failed.append(Pathspec(self.flow, self.run_id, ready.step, ready.place))
-        if reason and ready.task not in self._past:
-            self.console.note(f"{ready.step}/{ready.place}: {reason}")
+        if why:
+            self.console.note(f"{ready.step}/{ready.place}: {why}")
         if self.on_failure == FAIL_FAST:
             self._stop_all()
         elif self.on_failure == FINISH:

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.errors import RunDriven
+from penstock.contracts.datastore import Stat
+from penstock.errors import BackendUnavailable, RunDriven
 from penstock.running import lease
 from penstock.running.lease import SILENT_AFTER_S, Lease
 from penstock.storage import keys, records
@@ -38,6 +40,30 @@ def elsewhere(store: Any, age_s: float, *, host: str = "far-away", number: int =
     store.put(keys.run_beat("F", "r"), records.encode("beat", {}))
     for key in (keys.lease("F", "r", number), keys.run_beat("F", "r")):
         store.ages_s[key] = age_s
+
+
+class Flaky(DictDatastore):
+    """away: no call is answered."""
+
+    away = False
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        if self.away:
+            raise BackendUnavailable("nobody answers")
+        return super().list(prefix)
+
+
+def test_a_store_that_is_away_costs_nobody_the_lease_and_is_not_the_moment_to_look_at_wishes() -> None:
+    store = Flaky()
+    own = Lease(store, "F", "r", "ann")
+    own.take(new=True)
+    store.away = True
+    assert own.beat(now=True)
+    assert not own.just_beat
+    store.away = False
+    assert own.beat(now=True)
+    assert own.just_beat
+    own.release()
 
 
 def test_nobody(store: FileDatastore) -> None:
