@@ -122,6 +122,21 @@ REFUSED = {
         steps("start: self.next(self.end, foreach='x')  # here", "end(inputs)"),
         ["straight into the join"], "a step between",
     ),
+    "foreach over what nobody sets": (
+        steps("start: self.itmes = [1]; self.next(self.a, foreach='items')  # here", "a: self.next(self.j)",
+              "j(inputs): self.next(self.end)", "end"),
+        ["foreach='items', but neither it nor a step before it sets self.items"], "'itmes'",
+    ),
+    "condition that nobody sets": (
+        steps("start: self.next(self.a)",
+              "a: self.next({'x': self.a, 'y': self.end}, condition='c')  # here", "end"),
+        ["condition='c', but neither it nor a step before it sets self.c"], "self.c = ...",
+    ),
+    "a parameter that is assigned": (
+        flow("alpha = Parameter('alpha', default=1)\n"
+             + START.replace("self.next", "self.alpha = 2  # here\n    self.next") + END),
+        ["'start' assigns self.alpha, a parameter or a constant of the class"], "self.new_alpha = ...",
+    ),
     "cycle": (
         steps(
             "start: self.next(self.a)",
@@ -295,7 +310,7 @@ CASES = "@step\ndef a(self):\n    self.next(self.end)\n"
 
 FAILING = {
     "foreach over nothing known": (
-        body("self.next(self.a, foreach='items')  # here", more=EACH),
+        body("vars(self)", "self.next(self.a, foreach='items')  # here", more=EACH),
         ["names the attribute 'items'"],
     ),
     "foreach over None": (
@@ -336,7 +351,7 @@ FAILING = {
         ["self.x is 'c'", "no case"],
     ),
     "no attribute of a switch": (
-        body("self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES),
+        body("vars(self)", "self.next({'a': self.a, 'b': self.end}, condition='x')  # here", more=CASES),
         ["names the attribute 'x'"],
     ),
     "num_parallel of nothing": (
@@ -354,11 +369,12 @@ FAILING = {
         ["self.index is a word of FlowSpec"],
     ),
     "a parameter changed": (
-        steps("start: self.p = 2  # here; self.next(self.end)", "end").replace(":\n", ":\n    p = Parameter('p')\n", 1),
+        steps("start: if self:;     self.p = 2  # here; self.next(self.end)", "end")
+        .replace(":\n", ":\n    p = Parameter('p')\n", 1),
         ["self.p is a parameter"],
     ),
     "a constant changed": (
-        flow("c = 1\n@step\ndef start(self):\n    self.c = 2  # here\n    self.next(self.end)\n" + END),
+        flow("c = 1\n@step\ndef start(self):\n    setattr(self, 'c', 2)  # here\n    self.next(self.end)\n" + END),
         ["a constant of the class"],
     ),
     "deleting what is not there": (

@@ -197,6 +197,18 @@ def test_logs(words: list[str], out: str, err: str, pets: Shell) -> None:
 # ---------------------------------------------------------------------------------- check, plugins, config
 
 
+def test_check_points_at_what_may_go_wrong(shell: Shell) -> None:
+    """A parameter that is assigned on one way through a step: runs that go another way are fine."""
+    text = (shell.folder / "pets.py").read_text()
+    shell.write("pets.py", text.replace('print("begin")', 'if not self.kinds:\n            self.kinds = ["cat"]'))
+    answer = shell.flow("check", "pets.py")
+    is_tidy(answer)
+    told = "pets.py:15: step 'start' fails if it comes here: self.kinds is a parameter"
+    assert (answer.code, answer.out, answer.err) == (0, "PetsFlow: 4 steps, no problems\n", f"{told}\n")
+    assert document(shell, "check", "pets.py")["note"] == told
+    assert shell.flow("run", "pets.py").code == 0
+
+
 def test_check(pets: Shell) -> None:
     assert pets.flow("check", "pets.py").out == "PetsFlow: 4 steps, no problems\n"
     told = {"version": 1, "flow": "PetsFlow", "file": "pets.py", "problems": [], "note": "", "features": []}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
@@ -20,6 +21,7 @@ class Step:
     to: the steps that may follow; cases: of a switch, text of `condition` -> step; var: attribute of a foreach.
     is_join: its function takes `inputs`. file, line: of its `def`; next_line: of its `self.next`, `line` without one.
     decorators: as data, outermost last, the way Python applies them.
+    tree: of its function, where it was read from source.
 
     Computed by `Graph`: parents (steps that name this one); split_parents (splits that are open around it, outermost
     first) and split_branches (the branch taken in each); depth (how many of them are foreach or parallel);
@@ -28,7 +30,7 @@ class Step:
 
     __slots__ = (
         "cases", "condition", "decorators", "depth", "doc", "file", "is_join", "join", "kind", "line", "name",
-        "next_line", "parents", "split_branches", "split_parents", "to", "var",
+        "next_line", "parents", "split_branches", "split_parents", "to", "tree", "var",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +48,9 @@ class Step:
         next_line: int | None = None,
         doc: str = "",
         decorators: Iterable[Mapping[str, Any]] = (),
+        tree: ast.FunctionDef | ast.AsyncFunctionDef | None = None,
     ) -> None:
+        self.tree = tree
         self.name, self.kind, self.to, self.is_join = name, kind, tuple(to), is_join
         self.var, self.condition, self.cases = var, condition, dict(cases or {})
         self.file, self.line, self.doc = file, line, doc

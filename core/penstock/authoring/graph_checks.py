@@ -32,8 +32,12 @@ class Problem:
 
 
 def check(graph: Graph) -> None:
+    """Raise FlowError where the graph can't be run."""
+    refuse(problems(graph))
+
+
+def refuse(found: list[Problem]) -> None:
     """Raise FlowError for the first problem, listing all."""
-    found = problems(graph)
     if not found:
         return
     first, *others = found

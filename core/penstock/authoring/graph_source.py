@@ -30,14 +30,16 @@ def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
     steps = []
     marks: dict[str, set[str]] = {"start": set(), "end": set()}
     for name, function in functions.items():
-        code = function.__code__
+        code = _unwrapped(function).__code__
         tree = trees.get(code.co_filename)
         if tree is None:
             tree = trees[code.co_filename] = _parsed(_source(code.co_filename, flow_class.__name__), code.co_filename)
         found = _function_at(tree, name, code.co_firstlineno)
         if found is None:
             raise FlowError(
-                f"the source of step {name!r} can't be found", where=f"{code.co_filename}:{code.co_firstlineno}"
+                f"the source of step {name!r} can't be found",
+                where=f"{code.co_filename}:{code.co_firstlineno}",
+                hint="@functools.wraps(function)   # above what your own decorator returns",
             )
         steps.append(_step(found, name, code.co_filename))
         for mark, marked in marks.items():
@@ -99,6 +101,13 @@ def _step_functions(flow_class: type[FlowSpec]) -> dict[str, FunctionType]:
             elif name in found:
                 del found[name]
     return found
+
+
+def _unwrapped(function: Any) -> Any:
+    """The function that the user wrote, below decorators that say by `functools.wraps` what they wrap."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
 
 
 def _place_of(flow_class: type[FlowSpec], file: str, trees: dict[str, ast.Module]) -> tuple[str, int]:
@@ -197,6 +206,7 @@ def _step(function: Function, name: str, file: str) -> Step:
         file=file,
         line=function.lineno,
         doc=ast.get_docstring(function) or "",
+        tree=function,
         **described,
     )
 

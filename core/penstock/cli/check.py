@@ -15,6 +15,7 @@ from penstock.errors import FlowError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     from penstock.authoring.graph import Graph
@@ -71,17 +72,32 @@ def _features(source: FlowFile) -> list[Feature]:
 
 
 def _look(source: FlowFile) -> tuple[Graph | None, list[dict[str, Any]], str]:
-    """The graph as far as it is known, the problems, and a remark. Raises FlowError for a file that is not there."""
+    """The graph as far as it is known, the problems, and a remark. Raises NotFound for a file that is not there."""
     from penstock.running.launch import declare
 
     try:
         with declare(source) as opened:
-            return opened.declaration.graph, [], ""
+            parameters = [parameter["attribute"] for parameter in opened.declaration.parameters]
+            return opened.declaration.graph, [], _doubts(source, parameters)
     except FlowError as error:
         graph, found = _by_syntax(source.path, source.flow)
         if graph is None or found:
             return graph, found or [_problem(error)], ""
         return graph, [_problem(error)], "by its syntax alone the graph is in order"
+
+
+def _doubts(source: FlowFile, parameters: Collection[str]) -> str:
+    """What may go wrong, and may not: a parameter that is assigned on one way through a step of this file."""
+    from penstock.authoring.attribute_checks import Attributes
+
+    graph, _ = _by_syntax(source.path, source.flow)
+    lines = [
+        f"{shown_place(step.file)}:{line}: step {step.name!r} fails if it comes here: self.{name} is a parameter"
+        for step in graph or ()
+        for name, line in Attributes(step, ()).names.items()
+        if name in parameters
+    ]
+    return "\n".join(lines)
 
 
 def _by_syntax(path: str, flow: str | None) -> tuple[Graph | None, list[dict[str, Any]]]:

@@ -255,7 +255,27 @@ def graph_of(flow_class: type[FlowSpec]) -> Graph:
     for name, step in graph.steps.items():
         step.decorators = tuple(one.data() for one in decorators_of(flow_class, name))
     check(graph)
+    _check_attributes(flow_class, graph)
     return graph
+
+
+def _check_attributes(flow_class: type[FlowSpec], graph: Graph) -> None:
+    """Raise FlowError for an attribute that `self.next` names in vain, or that a step must not assign."""
+    from penstock.authoring.attribute_checks import problems
+    from penstock.authoring.flow import FlowSpec, constants_of
+    from penstock.authoring.graph_checks import refuse
+    from penstock.authoring.parameters import parameters_of
+
+    classes = [cls for cls in flow_class.__mro__ if cls not in FlowSpec.__mro__]
+    own = {name: value for cls in classes for name, value in vars(cls).items()}
+    if not {"__getattr__", "__getattribute__", "__setattr__"}.isdisjoint(own):
+        return  # what an attribute is, is the user's affair
+    frozen = {*parameters_of(flow_class), *constants_of(flow_class)}
+    methods = {
+        name for name, value in own.items()
+        if name not in frozen and name not in graph.steps and (callable(value) or hasattr(type(value), "__get__"))
+    }  # fmt: skip
+    refuse(problems(graph, frozen, dir(flow_class), methods))
 
 
 def declare(flow_class: type[FlowSpec], graph: Graph, before: dict[str, str], source: FlowFile) -> Declaration:
