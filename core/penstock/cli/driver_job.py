@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -19,11 +20,12 @@ PREDECESSOR_S, LOOK_AGAIN_S = 120.0, 5.0
 
 def main(launch: dict[str, Any], folder: str, message: str) -> None:  # noqa: ARG001 - as every job is called
     """Drive the run of `launch` to its end, and exit as `flow run` would."""
-    os.environ["PYTHONPATH"] = sys.path[0]  # where the loader has put penstock: for the hosts that it starts
+    own = [sys.path[0]]  # where the loader has put penstock: for the hosts that it starts
+    os.environ["PYTHONPATH"] = os.pathsep.join(own + [one for one in (os.environ.get("PYTHONPATH"),) if one])
     try:
         code = _drive(launch)
     except PenstockError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"error: {error.in_one_line}", file=sys.stderr)
         code = error.exit_code
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -41,9 +43,8 @@ def _drive(launch: dict[str, Any]) -> int:
     flow, run, registry = launch["flow"], launch["run"], Registry()
     owner = registry.choose("datastore", launch["datastore"]).name
     flags = {"datastore": launch["datastore"], **{f"{owner}.{name}": v for name, v in launch["options"].items()}}
-    found = Home.open(flags, registry=registry)
-    header = read_header(found.datastore, flow, run)
-    found.close()
+    with contextlib.closing(Home.open(flags, registry=registry)) as found:
+        header = read_header(found.datastore, flow, run)
     console = PlainConsole(Graph.of(header["graph"]), live=False)
     until = time.monotonic() + PREDECESSOR_S
     while True:

@@ -6,7 +6,7 @@ import contextlib
 
 from penstock import nearest
 from penstock.authoring import decorators
-from penstock.contracts.executor import Job, Mount, RunInfo
+from penstock.contracts.executor import Gang, Job, Mount, RunInfo
 from penstock.errors import BackendError, SettingsError, UsageError
 from penstock.running.plan import Policy
 from penstock.values import PARAMETERS_STEP, Resources
@@ -105,6 +105,7 @@ def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: st
 
     Raises what `Executor.check` raises, with the line of the step.
     """
+    nodes = {target for step in graph.steps.values() if step.kind == "parallel" for target in step.to}
     for name in sorted({step.executor for step in steps.values()}):
         if home.executor_class(name).uses_hosts:
             continue
@@ -116,6 +117,7 @@ def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: st
                         name=step, message="", environment=plan.environment, resources=plan.resources,
                         timeout_s=plan.timeout_s, options=plan.options,
                         mounts=tuple(Mount(path=path) for path in home.datastore.host_paths),
+                        gang=Gang(lead=step, index=0, size=0) if executor.runs_gangs and step in nodes else None,
                     )  # fmt: skip
                     try:
                         executor.check(job)

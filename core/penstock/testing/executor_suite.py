@@ -333,7 +333,8 @@ class ExecutorSuite:
         executor.check(jobs[0].changed(gang=Gang(lead="meet", index=0, size=0)))
         handles = [str(one) for one in executor.submit_many(jobs)]
         assert len(set(handles)) == 3
-        assert ended(executor, handles) == [(JobState.SUCCEEDED, 0)] * 3
+        ended(executor, handles)  # in whatever state: a platform may end the others with the first
+        assert [bench.record(key).outcome for _, key in made] == [SUCCEEDED] * 3
         assert [bench.artifact(key, "came") for _, key in made] == [[1, 2]] * 3
         assert list(executor.submit_many(jobs)) == handles
         if _overrides(executor, "adopt"):

@@ -71,16 +71,26 @@ def fargate_size(cpu: float, memory_mb: int) -> tuple[float, int]:
 
 
 def definition(
-    options: BatchOptions, resources: Resources, environment: Mapping[str, str], fargate: bool, image: str
-) -> dict[str, Any]:
-    """A request to RegisterJobDefinition, its name included. Raises JobRejected for options that don't go together."""
+    options: BatchOptions, resources: Resources, environment: Mapping[str, str], fargate: bool, image: str,
+    nodes: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """A request to RegisterJobDefinition, its name included; nodes: of jobs that run side by side, however many.
+
+    Raises JobRejected for options that don't go together.
+    """
     if fargate:
         _check_fargate(options, resources)
     needs = Needs(resources, options, fargate)
+    container = _container(options, needs, environment, fargate, image)
+    alike = [{"targetNodes": "0:", "container": container}]  # open, so that a submission says how many there are
     content = {
-        "type": "container",
+        "type": "multinode" if nodes else "container",
         "platformCapabilities": ["FARGATE" if fargate else "EC2"],
-        "containerProperties": _container(options, needs, environment, fargate, image),
+        **(
+            {"nodeProperties": {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": alike}}
+            if nodes
+            else {"containerProperties": container}
+        ),
         "retryStrategy": {"attempts": 1},  # who tries again is the scheduler: an attempt of ours is one of Batch's
         "propagateTags": True,
     }

@@ -12,19 +12,22 @@ from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, PenstockError
 from penstock_aws_batch import examination, log_stream, reasons, sdk
-from penstock_aws_batch.definition import definition
+from penstock_aws_batch.definition import Needs, definition
 from penstock_aws_batch.plugin import BatchOptions
 from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue, queue_names
 from penstock_aws_batch.service import AnswerLost, Refused, Service
-from penstock_aws_batch.submission import submission
+from penstock_aws_batch.submission import nodes_submission, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from penstock.contracts.executor import Job, Mount, RunInfo
     from penstock.contracts.finding import Finding
+
+    # jobs of one request: a gang's, or one alone; the request; the options
+    _Prepared: TypeAlias = tuple[Sequence[Job], dict[str, Any], BatchOptions]
 
 IDS_A_CALL = 100  # AWS's limit for DescribeJobs
 CALLERS = 8  # threads that submit and terminate
@@ -48,6 +51,7 @@ class BatchExecutor(Executor):
     jobs_at = Reach.ANYWHERE
     starts_once = False
     runs_drivers = True
+    runs_gangs = True  # as a multi-node job
     own_identity = True  # that of `iam_role`
 
     def __init__(self, run: RunInfo, **options: Any) -> None:
@@ -64,7 +68,7 @@ class BatchExecutor(Executor):
         self._last: Mapping[str, JobStatus] = {}
         self._turn = 0
         self._callers: ThreadPoolExecutor | None = None
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()  # queue and reason
         self._idle_since: float | None = None
 
     @property
@@ -78,11 +82,8 @@ class BatchExecutor(Executor):
         """That there is a queue, and that its jobs can have what a step asks for."""
         options = self._merged(job)
         most = self._queue(options).most_vcpus
-        (asked,) = (
-            float(one["value"])
-            for one in self._defined(job, options)["containerProperties"]["resourceRequirements"]
-            if one["type"] == "VCPU"
-        )
+        self._defined(job, options, job.gang is not None)
+        asked = Needs(job.resources, options, self._queue(options).fargate).cpu
         if most is not None and asked > most:
             raise JobRejected(
                 f"{job.name} asks for {asked:g} vCPUs, and the queue {options.queue} never has more than {most}",
@@ -108,18 +109,20 @@ class BatchExecutor(Executor):
     def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
         """As many at once as there are `CALLERS`: AWS takes its time for each, and allows 50 a second."""
         answers: dict[str, str | PenstockError] = {}
-        prepared = []
-        for job in jobs:
+        prepared: list[_Prepared] = []
+        for together in _together(job for job in jobs if job.name not in self._handles):
             try:
-                if job.name not in self._handles:
-                    prepared.append((job.name, *self._prepared(job)))
+                prepared.append(self._prepared(together))
             except PenstockError as error:
-                answers[job.name] = error
-        for (name, *_), answer in zip(prepared, self._each(self._answer, prepared), strict=True):
-            answers[name] = answer
-            if isinstance(answer, str):
-                self._born[answer] = time.monotonic()
-                self._handles[name] = answer
+                answers.update((job.name, error) for job in together)
+        for (some, *_), answer in zip(prepared, self._each(self._answer, prepared), strict=True):
+            for index, job in enumerate(some):
+                if isinstance(answer, str):
+                    handle = answer if len(some) == 1 else f"{answer}#{index}"
+                    self._born[handle] = time.monotonic()
+                    self._handles[job.name] = handle
+                else:
+                    answers[job.name] = answer
         return [answers.get(job.name) or self._handles[job.name] for job in jobs]
 
     def _each(self, do: Callable[[Any], Any], them: Sequence[Any]) -> Iterable[Any]:
@@ -130,9 +133,10 @@ class BatchExecutor(Executor):
             self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="aws batch")
         return self._callers.map(do, them)
 
-    def _prepared(self, job: Job) -> tuple[dict[str, Any], BatchOptions]:
-        """The request, and the options of the job."""
-        if not job.command:
+    def _prepared(self, jobs: Sequence[Job]) -> _Prepared:
+        """The request for a job, or for those of a gang, and their options."""
+        job = jobs[0]
+        if not all(one.command for one in jobs):
             raise JobRejected(f"{job.name} has no command")
         if job.secrets:
             raise JobRejected(
@@ -140,12 +144,17 @@ class BatchExecutor(Executor):
                 hint="--aws-batch-iam-role=...   # a role that reaches the datastore",
             )
         options = self._merged(job)
-        return submission(job, options, self._definition(job, options), self._tags()), options
+        definition, tags = self._definition(job, options, len(jobs) > 1), self._tags(job)
+        if len(jobs) == 1:
+            return jobs, submission(job, options, definition, tags), options
+        request = nodes_submission(jobs, options, definition, tags)
+        self._doubtful.add(request["jobName"])  # `adopt` can't tell its nodes by name: a dead scheduler's is found here
+        return jobs, request, options
 
     def _merged(self, job: Job) -> BatchOptions:
         return BatchOptions(**{**self._given, **job.options})
 
-    def _answer(self, prepared: tuple[str, Mapping[str, Any], BatchOptions]) -> str | PenstockError:
+    def _answer(self, prepared: _Prepared) -> str | PenstockError:
         _, request, options = prepared
         try:
             return self._submitted(request, options)
@@ -177,9 +186,9 @@ class BatchExecutor(Executor):
                 return found
         return None
 
-    def _definition(self, job: Job, options: BatchOptions) -> str:
+    def _definition(self, job: Job, options: BatchOptions, nodes: bool) -> str:
         """The ARN of the definition of such jobs: made by us or somebody else before, or now."""
-        request = self._defined(job, options)
+        request = self._defined(job, options, nodes)
         name = request["jobDefinitionName"]
         if name not in self._definitions:
             answer = self._service.call("batch", "describe_job_definitions", jobDefinitionName=name, status="ACTIVE")
@@ -191,9 +200,16 @@ class BatchExecutor(Executor):
             self._definitions[name] = str(made["jobDefinitionArn"])
         return self._definitions[name]
 
-    def _defined(self, job: Job, options: BatchOptions) -> dict[str, Any]:
-        fargate = self._queue(options).fargate
-        return definition(options, job.resources, job.environment, fargate, options.image or default_image())
+    def _defined(self, job: Job, options: BatchOptions, nodes: bool = False) -> dict[str, Any]:
+        queue = self._queue(options)
+        if nodes and not queue.runs_nodes:
+            raise JobRejected(
+                f"the queue {queue.name} has Fargate or Spot alone, on which AWS Batch runs no multi-node jobs; "
+                "num_parallel makes one",
+                hint="--aws-batch-queue=...   # one with a compute environment of EC2 instances on demand",
+            )
+        image = options.image or default_image()
+        return definition(options, job.resources, job.environment, queue.fargate, image, nodes)
 
     def _queue(self, options: BatchOptions) -> Queue:
         name = named_queue(options)
@@ -206,8 +222,10 @@ class BatchExecutor(Executor):
             return no_queue(self._service, named_queue(options))
         return JobRejected(f"AWS Batch refuses the job: {error}")
 
-    def _tags(self) -> dict[str, str]:
-        return {"penstock:flow": self.run.flow, "penstock:run": self.run.run, "penstock:user": self.run.user}
+    def _tags(self, job: Job) -> dict[str, str]:
+        tags = {"penstock:flow": self.run.flow, "penstock:run": self.run.run, "penstock:user": self.run.user}
+        step = job.pathspec.split("/")[2:3]
+        return {**tags, "penstock:step": step[0]} if step else tags
 
     # -- a job as driver
 
@@ -218,7 +236,7 @@ class BatchExecutor(Executor):
         variables = {**job.environment, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}
         role = {"iam_role": options.driver_role or options.iam_role}
         driver = job.changed(environment=variables, options={**job.options, **role})
-        request, options = self._prepared(driver)
+        _, request, options = self._prepared([driver])
         return self._submitted({**request, "retryStrategy": DRIVER_RETRIES}, options)
 
     def driver_files(self) -> Mapping[str, str]:
@@ -246,17 +264,30 @@ class BatchExecutor(Executor):
             start = self._turn % len(asked)
             asked = (asked[start:] + asked[:start])[:room]
             self._turn = start + room
-        waits: Counter[str] = Counter()
+        waits: Counter[tuple[str, str]] = Counter()  # by queue and reason
         for first in range(0, len(asked), IDS_A_CALL):
             some = asked[first : first + IDS_A_CALL]
-            answer = self._service.call("batch", "describe_jobs", jobs=some)
-            said = {one["jobId"]: one for one in answer["jobs"]}
+            said = self._described(some)
             for one in some:
                 found[one] = self._status(one, said.get(one))
-            waits.update(one.get("statusReason", "") for one in said.values() if one["status"] == "RUNNABLE")
+            waits.update(
+                (one.get("jobQueue", "").rpartition("/")[2], one.get("statusReason", ""))
+                for one in said.values()
+                if one["status"] == "RUNNABLE"
+            )
         self._tell(waits, moving=any(status.state is JobState.RUNNING for status in found.values()))
         self._last = found
         return found
+
+    def _described(self, job_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """What is said of each; of a node that is not told apart yet, what is said of its job."""
+        answer = self._service.call("batch", "describe_jobs", jobs=list(job_ids))
+        said = {one["jobId"]: one for one in answer["jobs"]}
+        jobs = {one: one.partition("#")[0] for one in job_ids if "#" in one and one not in said}
+        if jobs:
+            whole = self._described(sorted(set(jobs.values())))
+            said.update((node, {**whole[job], "container": {}}) for node, job in jobs.items() if job in whole)
+        return said
 
     def _status(self, job_id: str, said: Mapping[str, Any] | None) -> JobStatus:
         if said is not None:
@@ -267,29 +298,31 @@ class BatchExecutor(Executor):
             return reasons.QUEUED
         return reasons.UNKNOWN
 
-    def _tell(self, waits: Counter[str], moving: bool) -> None:
+    def _tell(self, waits: Counter[tuple[str, str]], moving: bool) -> None:
         """Say why jobs wait: a reason at once, its absence after a minute in which nothing ran."""
-        for reason, count in waits.items():
-            if reason and reason not in self._told:
-                self._told.add(reason)
-                self.run.note(f"{_jobs(count)} in {self._options.queue}: {reasons.waiting(reason)}")
+        for (queue, reason), count in waits.items():
+            if reason and (queue, reason) not in self._told:
+                self._told.add((queue, reason))
+                self.run.note(f"{_jobs(count)} in {queue}: {reasons.waiting(reason)}")
         if moving or not waits:
             self._idle_since = None
             return
         now = time.monotonic()
         self._idle_since = self._idle_since or now
-        if waits[""] and now - self._idle_since > WAITS_LONG_S and "" not in self._told:
-            self._told.add("")
-            self.run.note(
-                f"{_jobs(waits[''])} in {self._options.queue} for a minute, and AWS Batch gives no reason: usually an "
-                "instance is being started"
-            )
+        for (queue, reason), count in waits.items():
+            if not reason and now - self._idle_since > WAITS_LONG_S and (queue, "") not in self._told:
+                self._told.add((queue, ""))
+                self.run.note(
+                    f"{_jobs(count)} in {queue} for a minute, and AWS Batch gives no reason: usually an instance is "
+                    "being started"
+                )
 
     # -- cancel, adopt, logs
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """TerminateJob: a job that runs gets SIGTERM and 30 s, one that waits never starts."""
-        for _ in self._each(self._terminate, job_ids):
+        whole = dict.fromkeys(job_id.partition("#")[0] for job_id in job_ids)  # a node ends with its job alone
+        for _ in self._each(self._terminate, list(whole)):
             pass
 
     def _terminate(self, job_id: str) -> None:
@@ -355,6 +388,14 @@ class BatchExecutor(Executor):
 def default_image() -> str:
     """Docker's own Python of this version, from Amazon's registry: no account, and no limit that counts in AWS."""
     return f"public.ecr.aws/docker/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+
+
+def _together(jobs: Iterable[Job]) -> Iterable[list[Job]]:
+    """Those of a gang together, any other alone."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        found.setdefault(job.name if job.gang is None else job.gang.lead, []).append(job)
+    return found.values()
 
 
 def _beginning(names: Sequence[str]) -> str:

@@ -11,13 +11,27 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """name: as it was given; environments: names of the compute environments, in order; fargate: they have no
-    instances; most_vcpus: of one job, None for no limit that is known."""
+    """name: as it was given; environments: names of the compute environments, in order; kinds: `EC2`, `SPOT`,
+    `FARGATE` ... of each; most_vcpus: of one job, None for no limit that is known; instance_types: of all of them, as
+    they are written there."""
 
-    __slots__ = ("environments", "fargate", "most_vcpus", "name")
+    __slots__ = ("environments", "instance_types", "kinds", "most_vcpus", "name")
 
-    def __init__(self, name: str, environments: list[str], fargate: bool, most_vcpus: int | None) -> None:
-        self.name, self.environments, self.fargate, self.most_vcpus = name, environments, fargate, most_vcpus
+    def __init__(
+        self, name: str, environments: list[str], kinds: list[str], most_vcpus: int | None, instance_types: list[str]
+    ) -> None:
+        self.name, self.environments, self.kinds = name, environments, kinds
+        self.most_vcpus, self.instance_types = most_vcpus, instance_types
+
+    @property
+    def fargate(self) -> bool:
+        """Whether its jobs have no instances."""
+        return any(kind.startswith("FARGATE") for kind in self.kinds)
+
+    @property
+    def runs_nodes(self) -> bool:
+        """Whether it has what a multi-node job needs. Source: AWS Batch user guide, "Multi-node parallel jobs"."""
+        return any(kind not in ("SPOT", "FARGATE", "FARGATE_SPOT") for kind in self.kinds)
 
 
 def named_queue(options: BatchOptions) -> str:
@@ -58,8 +72,9 @@ def find_queue(service: Service, name: str) -> Queue:
     return Queue(
         name,
         [one["computeEnvironmentName"] for one in working],
-        any(one.get("type", "").startswith("FARGATE") for one in resources),
+        [one.get("type", "EC2") for one in resources],
         None if None in most or not most else max(most),
+        [kind for one in resources for kind in one.get("instanceTypes", ())],
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import zlib
 
 from penstock.errors import JobRejected
+from penstock.values import MAIN_ADDRESS_VARIABLE
 from penstock_aws_batch.definition import pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from penstock.contracts.executor import Job
@@ -19,23 +22,62 @@ if TYPE_CHECKING:
 OVERRIDES_BYTES = 8192  # AWS's limit on containerOverrides
 # AWS Batch leaves out variables that are empty: sets them, then becomes the command itself
 _EMPTY = "import os,sys;os.environ.update(dict.fromkeys(sys.argv[1].split(','),''));os.execvp(sys.argv[2],sys.argv[2:])"
+# What a node does: says where the first one is, which that one knows by its own name, and becomes its command
+_NODE = (
+    "import base64,json,os,socket,sys,zlib;e=os.environ;"
+    "i=e.get('AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS');n=int(e['AWS_BATCH_JOB_NODE_INDEX']);"
+    f"e['{MAIN_ADDRESS_VARIABLE}']=i or socket.gethostbyname(socket.gethostname());"
+    "a=sys.argv[2:]+json.loads(zlib.decompress(base64.b85decode(sys.argv[1])))[n];os.execvp(a[0],a)"
+)
 SHORTEST_S = 60  # AWS's least attemptDurationSeconds
 
 
 def submission(job: Job, options: BatchOptions, definition: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """The request. definition: ARN. Raises JobRejected for a command that is too long for AWS Batch."""
-    overrides = {"command": _command(job, options.executable)}
+    overrides = _overrides(_command(job, options.executable), "put long values into an artifact or a file")
+    return {**_common(job, options, definition, tags), "jobName": job.name, "containerOverrides": overrides}
+
+
+def nodes_name(lead: str) -> str:
+    """Of the one job whose nodes the jobs of a gang are."""
+    return f"{lead}-nodes"
+
+
+def nodes_submission(
+    jobs: Sequence[Job], options: BatchOptions, definition: str, tags: Mapping[str, str]
+) -> dict[str, Any]:
+    """The request for jobs that run side by side, as the nodes of one job.
+
+    All of them get the same command: what theirs have in common, and the rest of each packed, of which a node takes its
+    own. Raises JobRejected where that is too long.
+    """
+    commands = [_command(job, options.executable) for job in jobs]
+    same = next((at for at, words in enumerate(zip(*commands, strict=True)) if len(set(words)) > 1), len(commands[0]))
+    rest = zlib.compress(json.dumps([words[same:] for words in commands]).encode("ascii"), 9)
+    command = [options.executable, "-c", _NODE, base64.b85encode(rest).decode("ascii"), *commands[0][:same]]
+    overrides = _overrides(command, f"fewer nodes than {len(jobs)}")
+    every = {"targetNodes": "0:", "containerOverrides": overrides}
+    return {
+        **_common(jobs[0], options, definition, tags),
+        "jobName": nodes_name(jobs[0].name),
+        "nodeOverrides": {"numNodes": len(jobs), "nodePropertyOverrides": [every]},
+    }
+
+
+def _overrides(command: list[str], hint: str) -> dict[str, Any]:
+    overrides = {"command": command}
     size = len(json.dumps(overrides, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     if size > OVERRIDES_BYTES:
         raise JobRejected(
-            f"the command of the job is {size} bytes, more than the {OVERRIDES_BYTES} that AWS Batch takes",
-            hint="put long values into an artifact or a file, and pass its name",
+            f"the command of the job is {size} bytes, more than the {OVERRIDES_BYTES} that AWS Batch takes", hint=hint
         )
+    return overrides
+
+
+def _common(job: Job, options: BatchOptions, definition: str, tags: Mapping[str, str]) -> dict[str, Any]:
     request: dict[str, Any] = {
-        "jobName": job.name,
         "jobQueue": options.queue,
         "jobDefinition": definition,
-        "containerOverrides": overrides,
         "tags": {key: _tag(value) for key, value in tags.items()} | pairs(options.aws_batch_tags, "aws_batch_tags"),
         "propagateTags": True,
     }

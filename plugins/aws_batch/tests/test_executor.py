@@ -27,7 +27,8 @@ class TestBatchExecutor(ExecutorSuite):
     def services(cls, image: str) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             environment = stack.enter_context(pytest.MonkeyPatch.context())
-            endpoint = stack.enter_context(Endpoint(Switches(second_s=0.05, slots=4, unseen=1, late_logs=1)))
+            switches = Switches(second_s=0.05, slots=4, unseen=1, nodes_late=True, late_logs=1)
+            endpoint = stack.enter_context(Endpoint(switches))
             for name, value in endpoint.environment().items():
                 environment.setenv(name, value)
             cls.queue, cls.image = endpoint.queue, image

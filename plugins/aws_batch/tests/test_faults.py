@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from penstock.testing import HttpStoreServer
+from penstock.testing.flow_suite import FLOWS
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
 from plugins.aws_batch.tests.endpoint.jobs import ENDED, RUNNING, Job
 from plugins.aws_batch.tests.proxy import BUSY, BatchProxy
@@ -228,3 +231,61 @@ def test_the_last_words_of_a_job_that_never_reached_our_code(world: World, bare_
     said = world.finish(world.run(), expect=1)
     assert "python3" in said
     assert "Traceback" not in said
+
+
+# -------------------------------------------------------------------------------------------------- several nodes
+
+
+def run_nodes(world: World, *words: str) -> subprocess.Popen[bytes]:
+    """Three that talk to the first of them, in the folder of the test."""
+    shutil.copy(FLOWS / "talking_nodes.py", world.folder)
+    world._options.append(f"--aws-batch-host-volumes={world.folder}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return world.start(
+        "run", "talking_nodes.py", "--run-id-file=id", f"--port={port}", f"--folder={world.folder}", *words
+    )
+
+
+def heard(world: World) -> Any:
+    world.flow("dump", f"TalkingNodesFlow/{(world.folder / 'id').read_text()}/join", "--file=dumped")
+    (found,) = pickle.loads((world.folder / "dumped").read_bytes()).values()
+    return found["result"]
+
+
+def jobs_of_nodes(world: World) -> list[Job]:
+    return [job for job in list(world.endpoint.batch.jobs.values()) if job.is_gang]
+
+
+def test_one_node_s_host_is_lost_and_all_run_again(world: World, endpoint: Endpoint) -> None:
+    process = run_nodes(world, "--slow=2")
+    until((world.folder / "slow").exists)
+    (job,) = jobs_of_nodes(world)
+    endpoint.batch.lose_host(f"{job.id}#2")
+    said = world.finish(process)
+    assert "Host EC2" in said and "talk[2]  lost" in said
+    assert heard(world) == [(110, 1)] * 3
+    assert [len(one.children) for one in jobs_of_nodes(world)] == [3, 3]
+    assert job.terminated
+
+
+def test_a_dead_scheduler_s_nodes_are_found_again(world: World) -> None:
+    process = run_nodes(world, "--slow=1")
+    until((world.folder / "slow").exists)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    going = world.start("continue", f"TalkingNodesFlow/{(world.folder / 'id').read_text()}")
+    (world.folder / "go").touch()
+    world.finish(going)
+    assert heard(world) == [(110, 0)] * 3
+    assert len(jobs_of_nodes(world)) == 1
+
+
+@pytest.mark.parametrize("kind", ["fargate", "spot"])
+def test_where_no_nodes_run_side_by_side_no_run_begins(world: World, switches: Switches, kind: str) -> None:
+    setattr(switches, kind, True)
+    shutil.copy(FLOWS / "talking_nodes.py", world.folder)
+    role = "--aws-batch-execution-role=arn:aws:iam::123456789012:role/x"
+    said = world.finish(world.start("run", "talking_nodes.py", "--port=1", role), expect=1)
+    assert "runs no multi-node jobs" in said and "talking_nodes.py:" in said
+    assert not world.endpoint.batch.jobs

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from penstock.contracts.executor import Job
 from penstock.errors import JobRejected
+from penstock.values import MAIN_ADDRESS_VARIABLE
 from penstock_aws_batch.plugin import BatchOptions
-from penstock_aws_batch.submission import submission
+from penstock_aws_batch.submission import nodes_submission, submission
 
 
 def made(job: dict[str, Any] | None = None, tags: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
@@ -50,3 +55,35 @@ def test_a_command_of_more_than_8192_bytes(letter: str) -> None:
     made({"command": ("a", letter * most)})
     with pytest.raises(JobRejected, match="8192"):
         made({"command": ("a", letter * (most + 2))})
+
+
+def of_nodes(count: int, text: str = "{}") -> dict[str, Any]:
+    jobs = [
+        Job(name=f"n{index}", message="{}", command=("python3", "-c", "x" * 3000, text.format(index)))
+        for index in range(count)
+    ]
+    return nodes_submission(jobs, BatchOptions(queue="q"), "definition", {})
+
+
+def test_each_node_becomes_its_own_command_and_knows_where_the_first_is() -> None:
+    source = f"import os, sys; print(sys.argv[1], os.environ['{MAIN_ADDRESS_VARIABLE}'])"
+    command = (sys.executable, "-c", source)
+    jobs = [Job(name=f"n{index}", message="", command=(*command, f"ü{index}")) for index in range(3)]
+    request = nodes_submission(jobs, BatchOptions(queue="q", executable=sys.executable), "definition", {})
+    assert (request["jobName"], request["nodeOverrides"]["numNodes"]) == ("n0-nodes", 3)
+    (every,) = request["nodeOverrides"]["nodePropertyOverrides"]
+    for index, address in ((1, "10.0.0.7"), (0, None)):
+        variables = {**os.environ, "AWS_BATCH_JOB_NODE_INDEX": str(index)}
+        if address:
+            variables["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"] = address
+        words = every["containerOverrides"]["command"]
+        said = subprocess.run(words, env=variables, capture_output=True, text=True, check=True).stdout.split()
+        assert said == [f"ü{index}", address or socket.gethostbyname(socket.gethostname())]
+
+
+def test_so_many_nodes_fit_into_one_request() -> None:
+    message = '{{"step":"train","place":"{0}","attempt":0,"token":"%s","nodes":64,"parents":["runs/F/r/tasks/s/0"]}}'
+    of_nodes(64, message.replace("%s", "0123456789abcdef"))
+    with pytest.raises(JobRejected, match="8192") as error:
+        of_nodes(20_000)
+    assert "fewer nodes" in str(error.value.hint)

@@ -12,8 +12,8 @@ PATIENCE_S = 120.0
 
 class TalkingNodesFlow(FlowSpec):
     """port: a free one of the machine that the first node is on. ill: the node that ends by os._exit in its first
-    attempt, when all have met; slow: one that says so by a file `slow` in `folder` when all have met, and goes on when
-    there is one named `go`; -1 for none."""
+    attempt, when all have met; slow: one that says so by a file `slow` in `folder` when all have met, and then goes on
+    when there is one named `go`, in its first attempt, too; -1 for none."""
 
     port = Parameter("port", type=int)
     ill = Parameter("ill", default=-1)
@@ -31,7 +31,7 @@ class TalkingNodesFlow(FlowSpec):
         self.heard = met(self.port, current.parallel)
         if current.parallel.node_index == self.ill and current.retry_count == 0:
             os._exit(3)
-        if current.parallel.node_index == self.slow:
+        if current.parallel.node_index == self.slow and current.retry_count == 0:
             Path(self.folder, "slow").touch()
             while not Path(self.folder, "go").exists():
                 time.sleep(0.01)

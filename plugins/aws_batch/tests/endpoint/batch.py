@@ -162,7 +162,7 @@ class Batch:
         }  # fmt: skip
 
     def DescribeComputeEnvironments(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        kind = "FARGATE" if self.switches.fargate else "EC2"
+        kind = "FARGATE" if self.switches.fargate else "SPOT" if self.switches.spot else "EC2"
         resources = {"type": kind, "maxvCpus": self.switches.largest[0] * self.switches.slots, "subnets": ["subnet-1"]}
         return {
             "computeEnvironments": [
@@ -269,6 +269,8 @@ class Batch:
 
     def _is_seen(self, job: Job) -> bool:
         with job.lock:
+            if self.switches.nodes_late and job.is_node and job.status in (SUBMITTED, PENDING, RUNNABLE):
+                return False
             if job.unseen:
                 job.unseen -= 1
                 return False

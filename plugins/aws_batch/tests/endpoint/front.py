@@ -140,8 +140,9 @@ def _demands(action: str, request: dict[str, Any]) -> list[tuple[str, list[str]]
     if action == "SubmitJob" and request.get("tags"):
         return [("batch:TagResource", [f"{ARN}:job/new"])]
     if action == "RegisterJobDefinition":
-        container = request.get("containerProperties", {})
-        roles = [container[one] for one in ("jobRoleArn", "executionRoleArn") if one in container]
+        nodes = request.get("nodeProperties", {}).get("nodeRangeProperties", ())
+        containers = [request.get("containerProperties", {}), *(one["container"] for one in nodes)]
+        roles = [one[name] for one in containers for name in ("jobRoleArn", "executionRoleArn") if name in one]
         return [("iam:PassRole", roles)] if roles else []
     return []
 

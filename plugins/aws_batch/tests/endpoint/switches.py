@@ -12,9 +12,11 @@ class Switches:
 
     second_s: how long one second of Batch lasts here, so that a limit of a minute and a grace of 30 s can be seen to
     end; hold: jobs stay RUNNABLE; slots: containers at once.
-    fargate: the queue's compute environment has no instances. largest: vCPUs, MiB and GPUs of its largest instance.
+    fargate, spot: the queue's compute environment has no instances, or none on demand. largest: vCPUs, MiB and GPUs of
+    its largest instance.
     waiting_reason: `statusReason` of jobs that are held.
-    unseen: how often a fresh job is left out of answers. late_logs: how often a finished stream is answered empty.
+    unseen: how often a fresh job is left out of answers; nodes_late: nodes of a job are left out until they start.
+    late_logs: how often a finished stream is answered empty.
     calls_a_second: for each action; None for no limit.
     payload_bytes, overrides_bytes, describe_ids, timeout_at_least_s, grace_s: as documented.
     policies: principal (`launcher` or a role's name) -> IAM policy documents; None lets everybody do everything.
@@ -27,9 +29,11 @@ class Switches:
     hold: bool = False
     slots: int = 4
     fargate: bool = False
+    spot: bool = False
     largest: tuple[int, int, int] = (64, 262_144, 0)
     waiting_reason: str = ""
     unseen: int = 0
+    nodes_late: bool = False
     late_logs: int = 0
     calls_a_second: dict[str, float] = field(default_factory=dict)
     payload_bytes: int = 30 * 1024
