@@ -10,11 +10,13 @@ from pathlib import Path
 
 
 class Gate:
-    """Listens at a socket in `folder` for an engine that listens at another one. A context manager."""
+    """Listens for an engine that listens at a socket: at another one in `folder`, or, without a folder, at a port of
+    this machine, as an engine elsewhere would. A context manager."""
 
-    def __init__(self, folder: Path, engine_url: str) -> None:
-        self._path, self._engine = str(folder / "gate.sock"), engine_url.removeprefix("unix://")
-        self.url = f"unix://{self._path}"
+    def __init__(self, folder: Path | None, engine_url: str) -> None:
+        self._engine = engine_url.removeprefix("unix://")
+        self._path = None if folder is None else str(folder / "gate.sock")
+        self.url = "" if folder is None else f"unix://{self._path}"
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -29,9 +31,14 @@ class Gate:
 
     def open(self) -> None:
         """The engine can be reached."""
-        listener = self._listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self._path)
-        listener.listen(64)
+        if self._path is None:
+            listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        else:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(self._path)
+            listener.listen(64)
+        self._listener = listener
         self._thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
         self._thread.start()
 
@@ -44,7 +51,8 @@ class Gate:
         self._thread.join()
         self._listener.close()
         self._listener = None
-        os.unlink(self._path)
+        if self._path is not None:
+            os.unlink(self._path)
         with self._lock:
             for end in self._ends:
                 with contextlib.suppress(OSError):
