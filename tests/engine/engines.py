@@ -55,7 +55,7 @@ class Engine:
 
     def __init__(self, folder: Path, log: Path) -> None:
         self._folder, self._log = folder, log
-        self.url = f"unix://{folder}/docker.sock"
+        self.url, self.data = f"unix://{folder}/docker.sock", folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -65,7 +65,7 @@ class Engine:
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd", f"--data-root={self._folder}/data", f"--exec-root={self._folder}/exec",
+                    "dockerd", f"--data-root={self.data}", f"--exec-root={self._folder}/exec",
                     f"--host={self.url}", f"--pidfile={self._folder}/docker.pid", "--bridge=none", "--iptables=false",
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -95,13 +95,18 @@ class Engine:
 
 
 @contextlib.contextmanager
-def own_engine() -> Iterator[Engine]:
-    """A running engine of this test's own. Raises NoEngine where it can't be had."""
+def own_engine(disk_mb: int | None = None) -> Iterator[Engine]:
+    """A running engine of this test's own. disk_mb: all that it has for images and containers, in memory.
+
+    Raises NoEngine where it can't be had."""
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
         raise NoEngine("an engine of a test's own needs dockerd, and root to start it")
     folder = Path(tempfile.mkdtemp(prefix="pe-", dir="/var/tmp"))  # short: a socket's path has 108 bytes
     engine = Engine(folder, folder / "log")
+    engine.data.mkdir()
     try:
+        if disk_mb is not None:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mb}m", "tmpfs", engine.data], check=True)
         engine.start()
         yield engine
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -183,11 +184,23 @@ def test_what_a_container_may_do_is_little(shell):
     shell.told(answer, "NoNewPrivs:\t1", "CapEff:\t0000000000000000", code=0)
 
 
-@pytest.mark.parametrize("size", ["/tmp:1"])
-def test_a_full_disk_fails_the_task(shell, size):
-    shell.options(tmpfs=size)
+def test_a_folder_in_memory_that_is_full_fails_the_task(shell):
+    shell.options(tmpfs="/tmp:1")
     answer = run_one(shell, "open('/tmp/x', 'wb').write(bytes(5_000_000))")
     shell.told(answer, "No space left on device", code=1)
+
+
+def test_a_full_disk_is_told_wherever_it_is_met(tmp_path):
+    with engines.own_engine(disk_mb=260) as engine, closing(engines.connect(engine.url)) as client:
+        shell = DockerShell(tmp_path / "work", client, engine.url, images.python_image(client, pythons.supported()[0]))
+        fill = "[open('/tmp/x', 'ab').write(bytes(1 << 20)) for _ in range(300)]"
+        shell.told(run_one(shell, fill), "No space left on device", code=1)
+        assert shell.containers() == []
+        with contextlib.suppress(OSError), open(engine.data / "filling", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 20))
+        shell.told(run_one(shell, "pass"), "the engine's disk is full", "next: docker system df", code=1)
+        assert shell.containers() == []
 
 
 def test_the_record_knows_the_image(shell, image):
