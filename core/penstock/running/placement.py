@@ -103,7 +103,7 @@ def _checked_options(home: Home, executor: str, options: Mapping[str, Any], wher
 def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: str) -> None:
     """Let executors whose jobs are elsewhere refuse what they know to be impossible.
 
-    Raises what `Executor.check` raises, with the line of the step.
+    Raises what `Executor.check` raises, with the line of a step that asks for something itself.
     """
     nodes = {target for step in graph.steps.values() if step.kind == "parallel" for target in step.to}
     for name in sorted({step.executor for step in steps.values()}):
@@ -122,7 +122,8 @@ def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: st
                     try:
                         executor.check(job)
                     except BackendError as error:
-                        error.where = error.where or f"{graph[step].file}:{graph[step].line}"
+                        if plan.own or plan.resources != Resources():  # else it is no affair of this step alone
+                            error.where = error.where or f"{graph[step].file}:{graph[step].line}"
                         error.hint = _as_said(error.hint, home, name, plan.own)
                         raise
 

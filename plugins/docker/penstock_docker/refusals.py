@@ -30,6 +30,11 @@ _MEANINGS = [
         "docker network create {0}   # or --docker-network=none",
     ),
     (
+        r"failed to create endpoint|could not find bridge",
+        "the engine can't connect a container to its network: {said}",
+        "--docker-network=none   # or host",
+    ),
+    (
         r"could not select device driver|nvidia|CDI device",
         "the engine has no GPUs to give: {said}",
         "--docker-gpus=0   # or install NVIDIA's container toolkit beside the engine",
@@ -75,4 +80,6 @@ def refusal(said: str, image: str) -> JobRejected:
         if found is not None:
             parts = [part for part in found.groups() if part is not None]
             return JobRejected(message.format(*parts, image=image, said=said), hint=hint.format(*parts, image=image))
-    return JobRejected(f"the engine refuses a container of {image}: {said}", hint="flow doctor --executor=docker")
+    return JobRejected(
+        f"the engine refuses a container of {image}: {said}", hint=f"docker run --rm {image} python3 --version"
+    )

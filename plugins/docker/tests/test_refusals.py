@@ -32,6 +32,11 @@ from penstock_docker.refusals import refusal
             "docker network create nowhere",
         ),
         (
+            "failed to create endpoint j on network bridge: could not find bridge docker0: route ip+net",
+            "the engine can't connect a container to its network: failed to create endpoint j",
+            "--docker-network=none",
+        ),
+        (
             'could not select device driver "" with capabilities: [[gpu]]',
             "the engine has no GPUs to give: could not select device driver",
             "--docker-gpus=0",
@@ -61,7 +66,7 @@ from penstock_docker.refusals import refusal
         (
             "something\n  that nobody has seen",
             "the engine refuses a container of mine:1: something that nobody has seen",
-            "flow doctor --executor=docker",
+            "docker run --rm mine:1 ",
         ),
     ],
 )
