@@ -317,7 +317,7 @@ def test_two_stores_side_by_side(world: World, tmp_path: Path, monkeypatch: pyte
     by_root = Client("local", root=str(world.folder / ".penstock")).run("NodesFlow/latest")
     assert by_root == other
     monkeypatch.chdir(world.folder)
-    pickled = pickle.dumps([other, Client("local", root=".penstock").run("NodesFlow/latest")])
+    pickled = pickle.dumps([other, Client("local", local_root=".penstock").run("NodesFlow/latest")])
     monkeypatch.chdir(tmp_path)
     loaded = pickle.loads(pickled)
     assert [run["train"]["2"].data.node for run in loaded] == [2, 2]

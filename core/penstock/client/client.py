@@ -33,7 +33,8 @@ class Client:
     datastore: a backend's name or a URL (`s3://bucket/prefix`), metadata and logging follow it unless named;
     profile: of the project file; folder: where the project file is looked for, default the working directory;
     namespace: a tag that runs must have, default none. unpickle=False: refuses values, so that no code of the store's
-    writers runs here. options: of the datastore that is named, as in `Client("local", root="/data/store")`.
+    writers runs here. options: of the datastore that is named, as in `Client("local", root="/data/store")`, or as
+    flags have them: `Client("local", local_root=...)`; so they are also told from the other arguments.
     Raises UsageError for options without a datastore; settings that can't be are told at the first question.
     """
 
@@ -87,7 +88,8 @@ class Client:
         if self._how is None or isinstance(self, DefaultClient):
             return default_client, ()
         opened = {} if self._stores is None else self._stores.datastore.options()  # a folder is absolute by now
-        return _again, ({**self._how, **{name: opened[name] for name in self._options if name in opened}},)
+        plain = {name: _plain(name, self._how["datastore"]) for name in self._options}
+        return _again, ({**self._how, **{name: opened[one] for name, one in plain.items() if one in opened}},)
 
     @property
     def stores(self) -> Stores:
@@ -244,14 +246,20 @@ def _open_home(
     if named["datastore"] is not None and options:
         backend = registry.choose("datastore", named["datastore"].partition("://")[0])
         known = sorted(option.name for option in options_of(backend))
-        for name in options:
-            if name not in known:
-                raise UsageError(f"the datastore {backend.name} has no option {name!r}", hint=hint(name, known))
-        flags |= {f"{backend.name}.{name}": value for name, value in options.items()}
+        for name, value in options.items():
+            plain = _plain(name, named["datastore"])
+            if plain not in known:
+                raise UsageError(f"the datastore {backend.name} has no option {name!r}", hint=hint(plain, known))
+            flags[f"{backend.name}.{plain}"] = value
     where = None if folder is None else os.fspath(folder)
     home = Home.open(flags, registry=registry, folder=where, profile=profile)
     weakref.finalize(reader, home.close)  # whoever looks at a run has nothing to close
     return home
+
+
+def _plain(option: str, datastore: str) -> str:
+    """The name of an option that may stand as flags have it, `local_root`."""
+    return option.removeprefix(datastore.partition("://")[0] + "_")
 
 
 def _again(how: dict[str, Any]) -> Client:
