@@ -52,6 +52,14 @@ class Folder:
     def run(self, *extra: str) -> subprocess.CompletedProcess[str]:
         return self.flow("run", "reference.py", f"--folder={self.path}", *self.options, *extra)
 
+    def begin(self, *extra: str) -> subprocess.Popen[bytes]:
+        """As `run`, to be killed."""
+        return subprocess.Popen(
+            self.command("run", "reference.py", f"--folder={self.path}", *self.options, *extra),
+            cwd=self.path, env=self.environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
     def runs(self) -> list[str]:
         return sorted(self.store.list_folders(keys.flow_prefix(FLOW)))
 
@@ -105,6 +113,20 @@ class Folder:
                 found.append(f"{name} {command}")
         return found
 
+    def assert_died(self, run: str) -> None:
+        """Nobody says that it still runs."""
+        shown = json.loads(self.flow("runs", FLOW, "--json").stdout)
+        assert [one["status"] for one in shown["runs"] if one["run"] == run] == ["died"], shown
+
+    def assert_resumes(self, run: str, before: list[str], finished: set[str], told: object, *options: str) -> None:
+        """A new run takes over what was finished, and comes to the same answer. told: what to say if not."""
+        if "_parameters/0" not in finished:
+            return  # the run never had its parameters: there is nothing to take over
+        done = self.flow("resume", "reference.py", f"--origin-run-id={run}", "--run-id-file=id", *options)
+        assert done.returncode == 0, f"{told}: {done.stdout}{done.stderr}"
+        self.assert_answer((self.path / "id").read_text(), before, finished)
+        self.assert_no_process()
+
     def assert_answer(self, run: str, before: list[str], finished: set[str]) -> None:
         """The artifacts of an undisturbed run, and no body of a task that was finished before has run again."""
         dumped = self.path / "dumped"
@@ -117,3 +139,16 @@ class Folder:
             assert times[0] == times[1], f"{task} had finished and ran again: {self.bodies()}"
         successes = [f"{r.step}/{r.place}" for r in records_of(self.store, FLOW, run) if r.outcome == SUCCEEDED]
         assert len(successes) == len(set(successes)), f"two successes of one task: {sorted(successes)}"
+
+
+def children(pid: int) -> dict[int, str]:
+    """Processes that this one has started, with their state: `R`, `S`, `T` for stopped, `Z` ..."""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == pid:
+            found[int(name)] = state
+    return found

@@ -64,21 +64,13 @@ def test_a_crash_at_each_call(elsewhere: bool, when: str, part: int, number_of_c
         for run in folder.runs():
             finished = folder.finished(run)
             if not elsewhere:  # a job elsewhere may still be running here: nothing would be the same twice
-                _assert_resumes(folder.copy(tmp_path / f"resumed-{number}"), run, before, finished, number)
+                copy = folder.copy(tmp_path / f"resumed-{number}")
+                copy.assert_resumes(run, before, finished, f"call {number}")
             if folder.ended(run) is None:
                 done = folder.flow("continue", f"{FLOW}/{run}")
                 assert done.returncode == 0 or folder.ended(run) == "failed", f"call {number}: {done.stderr}"
             if folder.ended(run) == "failed":  # the attempt that crashed had no retry left
-                _assert_resumes(folder, run, before, finished, number)
+                folder.assert_resumes(run, before, finished, f"call {number}")
             else:
                 folder.assert_answer(run, before, finished)
         folder.assert_no_process()
-
-
-def _assert_resumes(folder: Folder, run: str, before: list[str], finished: set[str], number: int) -> None:
-    if "_parameters/0" not in finished:
-        return  # the run never had its parameters: there is nothing to take over
-    done = folder.flow("resume", "reference.py", f"--origin-run-id={run}", "--run-id-file=id")
-    assert done.returncode == 0, f"call {number}: {done.stdout}{done.stderr}"
-    folder.assert_answer((folder.path / "id").read_text(), before, finished)
-    folder.assert_no_process()

@@ -5,43 +5,29 @@ PENSTOCK_KILLS: how many (default 100).
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.faults.crashes import FLOW, LIMIT_S, Folder
+from tests.faults.crashes import FLOW, LIMIT_S, Folder, children
 
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "100"))
 PARTS = 10
 ISOLATED = "--executor=isolated"
 
 
-def _children(pid: int) -> list[int]:
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(name))
-    return found
-
-
 def _victim(scheduler: int, kind: str) -> int | None:
     """The scheduler, its host, or an attempt of the host; None where there is none at this instant."""
     if kind == "scheduler":
         return scheduler
-    hosts = _children(scheduler)
+    hosts = list(children(scheduler))
     if kind == "host":
         return hosts[0] if hosts else None
-    attempts = [attempt for host in hosts for attempt in _children(host)]
+    attempts = [attempt for host in hosts for attempt in children(host)]
     return attempts[0] if attempts else None
 
 
@@ -64,11 +50,7 @@ def test_kills_at_random_instants(part: int, elsewhere: bool, tmp_path: Path) ->
 
 
 def _kill_once(folder: Folder, kind: str, after_s: float) -> None:
-    command = folder.command("run", "reference.py", f"--folder={folder.path}", *folder.options)
-    process = subprocess.Popen(
-        command, cwd=folder.path, env=folder.environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = folder.begin()
     until = time.monotonic() + after_s
     while time.monotonic() < until and process.poll() is None:
         time.sleep(0.001)
@@ -86,13 +68,10 @@ def _kill_once(folder: Folder, kind: str, after_s: float) -> None:
 def _finish(folder: Folder, run: str, kind: str) -> None:
     before, finished = folder.bodies(), folder.finished(run)
     if folder.ended(run) is None:
-        shown = json.loads(folder.flow("runs", FLOW, "--json").stdout)
-        assert "died" in json.dumps(shown), shown
+        folder.assert_died(run)
         done = folder.flow("continue", f"{FLOW}/{run}")
         assert done.returncode == 0 or folder.ended(run) == "failed", f"{kind}: {done.stdout}{done.stderr}"
     if folder.ended(run) == "failed" and "_parameters/0" in folder.finished(run):
-        done = folder.flow("resume", "reference.py", f"--origin-run-id={run}", "--run-id-file=id", *folder.options)
-        assert done.returncode == 0, f"{kind}: {done.stdout}{done.stderr}"
-        run = (folder.path / "id").read_text()
-    if folder.ended(run) == "succeeded":
+        folder.assert_resumes(run, before, finished, kind, *folder.options)
+    elif folder.ended(run) == "succeeded":
         folder.assert_answer(run, before, finished)

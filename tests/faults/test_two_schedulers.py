@@ -42,11 +42,7 @@ def test_one_drives_and_the_others_are_told_who(elsewhere: bool, bodies: int, tm
 
 def _killed_after(folder: Folder, bodies: int) -> list[str]:
     """Kill the scheduler once so many bodies have begun."""
-    command = folder.command("run", "reference.py", f"--folder={folder.path}", *folder.options)
-    process = subprocess.Popen(
-        command, cwd=folder.path, env=folder.environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = folder.begin()
     until = time.monotonic() + LIMIT_S
     while len(folder.bodies()) < bodies:
         assert process.poll() is None and time.monotonic() < until

@@ -35,9 +35,10 @@ class Faults:
     """What happens at which call.
 
     count_file: holds the number of calls so far; "" counts nothing. crash_at: the process that makes this call is
-    killed before it is done, crash_after: once it is done. fail_at: the call is refused. lose_at: it is done, but its
-    answer is lost. rate, seed: beside the plan, this share of calls is refused or loses its answer. Calls count from 1;
-    0 is none.
+    killed before it is done, crash_after: once it is done; stop_at, stop_after: it stands still there (SIGSTOP), so
+    that whoever waits for that may kill others. fail_at: the call is refused. lose_at: it is done, but its answer is
+    lost. rate, seed: beside the plan, this share of calls is refused or loses its answer. Calls count from 1, 0 is
+    none.
     """
 
     def __init__(
@@ -47,10 +48,15 @@ class Faults:
         crash_after: int = 0,
         fail_at: int = 0,
         lose_at: int = 0,
+        stop_at: int = 0,
+        stop_after: int = 0,
         rate: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self.plan = {"crash_at": crash_at, "crash_after": crash_after, "fail_at": fail_at, "lose_at": lose_at}
+        self.plan = {
+            "crash_at": crash_at, "crash_after": crash_after, "fail_at": fail_at, "lose_at": lose_at,
+            "stop_at": stop_at, "stop_after": stop_after,
+        }  # fmt: skip
         self.count_file, self.rate, self.seed = count_file, rate, seed
 
     def options(self) -> dict[str, Any]:
@@ -62,12 +68,16 @@ class Faults:
         number = self._next()
         if number == self.plan["crash_at"]:
             os.kill(os.getpid(), signal.SIGKILL)
+        if number == self.plan["stop_at"]:
+            os.kill(os.getpid(), signal.SIGSTOP)
         chance = random.Random(f"{self.seed} {number}").random() if self.rate else 1.0
         if number == self.plan["fail_at"] or chance < self.rate / 2:
             raise BackendUnavailable(f"call {number} is refused, as planned")
         answer = call()
         if number == self.plan["crash_after"]:
             os.kill(os.getpid(), signal.SIGKILL)
+        if number == self.plan["stop_after"]:
+            os.kill(os.getpid(), signal.SIGSTOP)
         if number == self.plan["lose_at"] or self.rate / 2 <= chance < self.rate:
             raise BackendUnavailable(f"the answer of call {number} is lost, as planned")
         return answer
@@ -103,12 +113,14 @@ class FaultyDatastore(Datastore):
         crash_after: int = 0,
         fail_at: int = 0,
         lose_at: int = 0,
+        stop_at: int = 0,
+        stop_after: int = 0,
         rate: float = 0.0,
         seed: int = 0,
     ) -> None:
         self._inner: Datastore = contracts.open(inner, {"root": root})
         self._target, self._root = inner, root
-        self.faults = Faults(count_file, crash_at, crash_after, fail_at, lose_at, rate, seed)
+        self.faults = Faults(count_file, crash_at, crash_after, fail_at, lose_at, stop_at, stop_after, rate, seed)
         self.reach, self.exclusive_put, self.width = self._inner.reach, self._inner.exclusive_put, self._inner.width
 
     def put(self, key: str, data: Bytes, *, replace: bool = False) -> bool:
@@ -187,13 +199,15 @@ class FaultyMetadata(MetadataStore):
         crash_after: int = 0,
         fail_at: int = 0,
         lose_at: int = 0,
+        stop_at: int = 0,
+        stop_after: int = 0,
         rate: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(datastore)
         self._inner: MetadataStore = contracts.open(inner, {}, datastore)
         self._target = inner
-        self.faults = Faults(count_file, crash_at, crash_after, fail_at, lose_at, rate, seed)
+        self.faults = Faults(count_file, crash_at, crash_after, fail_at, lose_at, stop_at, stop_after, rate, seed)
 
     def write(self, rows: Sequence[Row]) -> None:
         """Counted."""
