@@ -73,9 +73,9 @@ def _distributions(folder: str, own_only: bool) -> Iterator[tuple[str, str, str,
     except OSError:
         return
     for name in names:
-        stem, ending = os.path.splitext(name)
-        if ending not in (".dist-info", ".egg-info"):
+        if not name.endswith((".dist-info", ".egg-info")) or (own_only and name[: len(OWN)].lower() != OWN):
             continue
+        stem = os.path.splitext(name)[0]
         project, version = _split(stem)
         distribution = normal(project)
         if own_only and distribution != OWN:

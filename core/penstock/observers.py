@@ -21,17 +21,31 @@ HOOKS = ("penstock_run_started", "penstock_run_finished", "penstock_attempt_star
 
 
 class Observers:
-    """One method a hook. note: takes remarks for the user. Without a listening plugin there is no thread."""
+    """One method a hook. note: takes remarks for the user. Without a listening plugin there is no thread.
+
+    Nobody listens before `listen`, which loads every plugin: that can wait until the first attempt is on its way. What
+    happened before is told then.
+    """
 
     def __init__(self, registry: Registry, note: Callable[[str], None]) -> None:
-        self._listening = {hook: registry.observers(hook) for hook in HOOKS}
-        self._note = note
+        self._registry, self._note = registry, note
         self._told: set[str] = set()
+        self._before: list[tuple[str, dict[str, Any]]] | None = []  # None: they listen
+        self._listening: dict[str, list[tuple[str, Callable[..., Any], tuple[str, ...]]]] = {}
         self._events: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(WAITING_AT_MOST)
         self._thread: threading.Thread | None = None
+
+    def listen(self) -> None:
+        """Load the plugins, and begin to tell them. May be called twice."""
+        if self._before is None:
+            return
+        self._listening = {hook: self._registry.observers(hook) for hook in HOOKS}
         if any(self._listening.values()):
             self._thread = threading.Thread(target=self._deliver, name="penstock observers", daemon=True)
             self._thread.start()
+        before, self._before = self._before, None
+        for hook, event in before:
+            self._tell(hook, **event)
 
     def run_started(self, flow: str, run: str, facts: Mapping[str, Any]) -> None:
         """The header was put."""
@@ -51,6 +65,7 @@ class Observers:
 
     def close(self) -> None:
         """Let listeners hear what is waiting, for at most 5 s. May be called twice."""
+        self.listen()
         if self._thread is not None:
             try:
                 self._events.put(None, timeout=CLOSE_WAIT_S)
@@ -60,6 +75,9 @@ class Observers:
             self._thread = None
 
     def _tell(self, hook: str, **event: Any) -> None:
+        if self._before is not None:
+            self._before.append((hook, event))
+            return
         if self._thread is None or not self._listening[hook]:
             return
         try:

@@ -408,8 +408,8 @@ class ClosesOnce(FileDatastore):
 
 
 class PathOfAnother(FileDatastore):
-    def local_path(self, key: str) -> Path:
-        return Path(self._root) / "elsewhere" / key
+    def local_path(self, key: str) -> str:
+        return f"{self._root}/elsewhere/{key}"
 
 
 class NeedsNoFolder(FileDatastore):

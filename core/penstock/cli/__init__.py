@@ -38,6 +38,7 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
     words = list(arguments)
     try:
         if session.owns_process:
+            process.load_without_collecting()
             process.open_streams()
         process.check_folder()
         early.begin(session, words)

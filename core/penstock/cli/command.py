@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.option import Sectioned, SettingOption, shared_options
+from penstock.cli.process import collect_again
 from penstock.cli.session import Session
 from penstock.errors import UsageError
 from penstock.options import options_of
@@ -63,6 +64,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Of a script each command first says, as Metaflow's do, what runs for whom."""
         session: Session = ctx.obj
+        if session.owns_process:
+            collect_again()
         if session.script and not session.quiet:
             from penstock import __version__
             from penstock.user_name import user_name

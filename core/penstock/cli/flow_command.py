@@ -78,8 +78,11 @@ class FlowCommand(Command):
 def _load_meanwhile(session: Session) -> None:
     """What drives a run, as far as it is known without the flow: a host imports that at the same time."""
     import penstock.cli.console
+    import penstock.host.declare
     import penstock.running.driver
-    import penstock.running.header  # noqa: F401
+    import penstock.running.header
+    import penstock.running.launch
+    import penstock.running.placement  # noqa: F401
 
     with contextlib.suppress(PenstockError):  # the flow may set variables that make it right
         session.open_home().load_classes()

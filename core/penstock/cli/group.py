@@ -11,6 +11,7 @@ import click
 from penstock import entry_points
 from penstock.cli.failure import PipeClosed
 from penstock.cli.option import shared_options
+from penstock.cli.process import collect_again
 from penstock.cli.session import Session
 from penstock.errors import PluginError, UsageError
 from penstock.nearest import hint
@@ -71,6 +72,7 @@ class FlowGroup(click.Group):
             return command
         for plugin, found in _added(ctx.obj):
             if found.name == name:
+                collect_again()
                 return _of_plugin(plugin.entry.distribution, found.target)
         return None
 

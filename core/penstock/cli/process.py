@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -16,8 +17,21 @@ class Terminated(BaseException):
     """SIGTERM came while no run was driven; a driver has a handler of its own."""
 
 
+def load_without_collecting() -> None:
+    """Nothing that is loaded is garbage, and to look for it again and again takes a tenth of the time; for a process
+    that is ours alone, as the next two. `collect_again` ends it."""
+    gc.disable()
+
+
+def collect_again() -> None:
+    """All is loaded and stays; what the work itself leaves behind is collected from now on."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 def open_streams() -> None:
-    """Three open streams, before anything else is opened. For a process that is ours alone, as the next."""
+    """Three open streams, before anything else is opened."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # `flow runs >&-`: the next file that is opened would take its place

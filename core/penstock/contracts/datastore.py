@@ -123,7 +123,7 @@ class Datastore(ABC):
                 seen.add(part)
                 yield part
 
-    def local_path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> str | None:
         """The file that holds the object (whether it exists or not), None where objects are no files of this host."""
         return None
 

@@ -173,12 +173,18 @@ class Driver:
             past=past,
             awaited=awaited,
             launches=self._launches(executors, opened, header),
-            on_launched=lambda: None if continues else enter_run(self.home, header, self.console.note),
+            on_launched=lambda: self._catch_up(header, observers, continues=continues),
             on_parameters=lambda: self.write_run_id(run),
             continues=continues,
         )
         self._hosts_by_name = scheduler.names
         return scheduler, jobs, hosts
+
+    def _catch_up(self, header: Mapping[str, Any], observers: Observers, *, continues: bool) -> None:
+        """What had to wait until the first attempt was on its way."""
+        if not continues:
+            enter_run(self.home, header, self.console.note)
+        observers.listen()
 
     def _opened(self, header: Mapping[str, Any]) -> dict[str, Any]:
         """What a host must know beside an attempt's own message."""

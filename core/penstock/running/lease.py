@@ -71,7 +71,7 @@ def _holder(datastore: Datastore, flow: str, run: str) -> dict[str, Any] | None:
 def _lock_path(datastore: Datastore, flow: str, run: str) -> str:
     path = datastore.local_path(keys.run_lock(flow, run))
     if path is not None:
-        return str(path)
+        return path
     import tempfile
 
     return os.path.join(tempfile.gettempdir(), f"penstock-{os.getuid()}", f"{keys.part(run)}.lock")

@@ -245,8 +245,7 @@ class ChunkStore:
         return self._cache.path(name)
 
     def _file(self, name: str, _: int) -> str | None:
-        path = self.datastore.local_path(keys.chunk(name)) if name.endswith(compression.RAW) else None
-        return None if path is None else str(path)
+        return self.datastore.local_path(keys.chunk(name)) if name.endswith(compression.RAW) else None
 
     def _get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         key = keys.chunk(name)

@@ -151,7 +151,7 @@ class FaultyDatastore(Datastore):
         """Counted."""
         self.faults.around(lambda: self._inner.touch(key))
 
-    def local_path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> str | None:
         """As the real one: mapped files are not counted."""
         return self._inner.local_path(key)
 

@@ -189,10 +189,8 @@ class FileDatastore(Datastore):
 
     # -- what it says of itself
 
-    def local_path(self, key: str) -> Path:
-        from pathlib import Path
-
-        return Path(self._path(key))
+    def local_path(self, key: str) -> str:
+        return self._path(key)
 
     @property
     def host_paths(self) -> tuple[Path, ...]:

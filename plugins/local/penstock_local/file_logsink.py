@@ -30,14 +30,14 @@ class FileLogSink(LogSink):
     def _path(self, stream: LogStream) -> Path:
         from pathlib import Path  # most runs write no such file
 
-        root = Path(self._given) if self._given else self.datastore.local_path("logs")
+        root = self._given or self.datastore.local_path("logs")
         if root is None:
             raise BackendMisconfigured(
                 "local logging needs a folder, and this datastore has none",
                 hint="--logging=datastore   # or --logging-root=FOLDER",
             )
         names = (stream.flow, stream.run, stream.step, stream.place)
-        return root.joinpath(*map(_safe, names), f"{stream.attempt}.{stream.source}")
+        return Path(root).joinpath(*map(_safe, names), f"{stream.attempt}.{stream.source}")
 
     def append(self, stream: LogStream, offset: int, chunk: bytes) -> None:
         """Written in place: the same bytes again change nothing."""

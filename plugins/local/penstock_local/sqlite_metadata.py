@@ -1,49 +1,27 @@
 """The catalogue in one SQLite file: real columns, so that "latest successful of 1,000 runs" is one query.
 
-WAL, one short transaction a batch, `synchronous=NORMAL`: a lost row is written again from the datastore. No connection
-crosses a fork: each process opens its own.
+Light to import: SQLite itself (`sqlite_file.py`) is loaded by the first question or row, and a run begins before that.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
-import threading
-import time
-from pathlib import Path
 
 from penstock.contracts.metadata import AttemptRow, MetadataStore, RunRow, TagRow
-from penstock.errors import BackendMisconfigured, BackendUnavailable
+from penstock.errors import BackendMisconfigured
 from penstock_local.file_system import network_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
     from penstock.contracts.metadata import Row
+    from penstock_local.sqlite_file import SqliteFile
 
-BUSY_S = 30.0
-CACHE_KIB = 256  # rows are written once and in order: more pages in memory would serve nobody
-VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (
-    flow TEXT, run TEXT, started_s REAL, ended_s REAL, outcome TEXT, header BLOB, PRIMARY KEY (flow, run)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS run_by_outcome ON run (flow, outcome, run);
-CREATE TABLE IF NOT EXISTS attempt (
-    flow TEXT, run TEXT, step TEXT, place TEXT, attempt INTEGER,
-    outcome TEXT, started_s REAL, ended_s REAL, record BLOB,
-    PRIMARY KEY (flow, run, step, place, attempt)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tag (
-    flow TEXT, run TEXT, tag TEXT, system INTEGER, PRIMARY KEY (flow, run, tag)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tag_by_text ON tag (tag, flow, run);
-"""
 _COLUMNS = {
     RunRow: ("run", ("flow", "run", "started_s", "ended_s", "outcome", "header")),
     AttemptRow: (
@@ -60,123 +38,56 @@ class SqliteMetadata(MetadataStore):
     def __init__(self, datastore: Datastore, path: str | None = None) -> None:
         super().__init__(datastore)
         self._given = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._owner = -1
+        self._opened: SqliteFile | None = None
 
     @property
     def path(self) -> Path:
         """The file. Raises BackendMisconfigured where the datastore is no folder and no path was given."""
-        found = Path(self._given) if self._given else self.datastore.local_path("catalogue.sqlite")
+        from pathlib import Path
+
+        return Path(self._place())
+
+    def _place(self) -> str:
+        found = self._given or self.datastore.local_path("catalogue.sqlite")
         if found is None:
             raise BackendMisconfigured(
                 "the local catalogue needs a file, and this datastore has none",
                 hint="--metadata=datastore   # or --metadata-path=FILE",
             )
-        return found
+        return os.path.abspath(found)
+
+    @property
+    def _file(self) -> SqliteFile:
+        if self._opened is None:
+            from penstock_local.sqlite_file import SqliteFile
+
+            # Where a power cut may take objects with it, the catalogue of them need not survive one either.
+            self._opened = SqliteFile(self._place(), durable=bool(self.datastore.options().get("durable")))
+        return self._opened
 
     def unfit(self) -> str:
         """On a file system of a network."""
-        folder = self.path.parent
-        kind = network_kind(str(folder))
+        folder = os.path.dirname(self._place())
+        kind = network_kind(folder)
         return f"{folder} is on {kind}, where SQLite's locks can't be relied on" if kind else ""
 
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is not None and self._owner == os.getpid():
-            return self._connection
-        path, connection = self.path, None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            _turn_to_wal(connection)
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-        except (sqlite3.DatabaseError, OSError) as error:
-            if connection is not None:
-                connection.close()
-            raise self._explained(error) from error
-        self._connection, self._owner = connection, os.getpid()
-        return connection
-
-    def _explained(self, error: Exception) -> BackendUnavailable:
-        self.close()
-        after = "; the next run fills a new one from the datastore" if _is_damage(error) else ""
-        return BackendUnavailable(f"the catalogue {self.path}: {error}{after}")
-
     def needs_rebuild(self) -> bool:
-        """Whether the file is missing, damaged, or was never filled to the end: then its version is not set."""
-        try:
-            version = self._query("PRAGMA user_version", ())
-            self._query("SELECT count(*) FROM run", ())
-        except BackendUnavailable as error:
-            return _is_damage(error.__cause__)
-        return version != [(VERSION,)]
+        """Whether the file is missing, damaged, or was never filled to the end."""
+        return not self._file.is_whole()
 
     def refill(self, batches: Iterable[Sequence[Row]]) -> None:
         """One transaction, begun before the first batch is asked for: other writers wait until it is done."""
-        with self._lock:
-            if self.path.exists() and self._is_damaged():
-                self._set_aside()
-        self._transaction(lambda connection: self._fill(connection, batches))
-
-    def _is_damaged(self) -> bool:
-        """Reads each page of the file."""
-        try:
-            return self._connect().execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
-        except BackendUnavailable as error:
-            return _is_damage(error.__cause__)
-        except sqlite3.DatabaseError as error:
-            return _is_damage(error)
+        self._file.set_aside_if_damaged()
+        self._file.transaction(lambda connection: self._fill(connection, batches))
 
     def _fill(self, connection: sqlite3.Connection, batches: Iterable[Sequence[Row]]) -> None:
         for rows in batches:
             _insert(connection, rows)
-        connection.execute(f"PRAGMA user_version={VERSION}")
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """All or nothing. A file that turns out to be damaged is set aside: what it knew is in the datastore."""
-        with self._lock:
-            try:
-                self._committed(work)
-            except BackendUnavailable as error:
-                if _is_damage(error.__cause__):
-                    self._set_aside()
-                raise
-
-    def _committed(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        connection = self._connect()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            work(connection)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            with contextlib.suppress(sqlite3.DatabaseError):  # the file is damaged, or nothing had begun
-                connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.DatabaseError):
-                raise self._explained(error) from error
-            raise
-
-    def _set_aside(self) -> None:
-        self.close()
-        aside = f"{self.path}.damaged-{time.time_ns()}"
-        for tail in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self.path}{tail}", f"{aside}{tail}")
-
-    def _query(self, text: str, values: Sequence[Any]) -> list[Any]:
-        if not os.path.exists(self.path):  # a folder of another user, too: the datastore says so
-            return []
-        with self._lock:
-            try:
-                return self._connect().execute(text, values).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise self._explained(error) from error
+        self._file.settle(connection)
 
     def write(self, rows: Sequence[Row]) -> None:
         """One transaction."""
-        self._transaction(lambda connection: _insert(connection, rows))
+        self._file.transaction(lambda connection: _insert(connection, rows))
 
     def runs(
         self,
@@ -197,7 +108,7 @@ class SqliteMetadata(MetadataStore):
         where = f"WHERE {' AND '.join(wheres)}" if wheres else ""
         columns = ", ".join(_COLUMNS[RunRow][1])
         text = f"SELECT {columns} FROM run {where} ORDER BY run DESC LIMIT ?"
-        for found in self._query(text, [*values, -1 if limit is None else limit]):
+        for found in self._file.query(text, [*values, -1 if limit is None else limit]):
             yield RunRow(**dict(zip(_COLUMNS[RunRow][1], found, strict=True)))
 
     def attempts(
@@ -208,12 +119,12 @@ class SqliteMetadata(MetadataStore):
         where = " AND ".join(f"{name} = ?" for name, value in asked.items() if value is not None)
         columns = _COLUMNS[AttemptRow][1]
         text = f"SELECT {', '.join(columns)} FROM attempt WHERE {where}"
-        rows = self._query(text, [value for value in asked.values() if value is not None])
+        rows = self._file.query(text, [value for value in asked.values() if value is not None])
         return (AttemptRow(**dict(zip(columns, row, strict=True))) for row in rows)
 
     def tags(self, flow: str, run: str) -> Iterator[TagRow]:
         """One query."""
-        for tag, system in self._query("SELECT tag, system FROM tag WHERE flow = ? AND run = ?", [flow, run]):
+        for tag, system in self._file.query("SELECT tag, system FROM tag WHERE flow = ? AND run = ?", [flow, run]):
             yield TagRow(flow=flow, run=run, tag=tag, system=bool(system))
 
     def forget(self, flow: str, run: str, tag: str | None = None) -> None:
@@ -226,11 +137,11 @@ class SqliteMetadata(MetadataStore):
             for table in ("run", "attempt", "tag"):
                 connection.execute(f"DELETE FROM {table} WHERE flow = ? AND run = ?", [flow, run])
 
-        self._transaction(drop)
+        self._file.transaction(drop)
 
     def flows(self) -> Iterator[str]:
         """One query."""
-        yield from (flow for (flow,) in self._query("SELECT DISTINCT flow FROM run", []))
+        yield from (flow for (flow,) in self._file.query("SELECT DISTINCT flow FROM run", []))
 
     def options(self) -> dict[str, Any]:
         """Where the file is."""
@@ -238,9 +149,8 @@ class SqliteMetadata(MetadataStore):
 
     def close(self) -> None:
         """Close this process's connection."""
-        if self._connection is not None and self._owner == os.getpid():
-            self._connection.close()
-        self._connection = None
+        if self._opened is not None:
+            self._opened.close()
 
     def __del__(self) -> None:
         """A reader in a notebook is dropped, not closed; from 3.13 on Python warns of connections left open."""
@@ -253,22 +163,3 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         if values:
             marks = ",".join("?" * len(columns))
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
-
-
-def _turn_to_wal(connection: sqlite3.Connection) -> None:
-    """Of two that turn a new file to WAL at once SQLite refuses one without letting it wait: it tries again."""
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                raise
-            time.sleep(0.005)
-
-
-def _is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite says that the file's bytes are wrong, and not that it is busy, read-only or out of reach."""
-    wrong = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, sqlite3.DatabaseError) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in wrong

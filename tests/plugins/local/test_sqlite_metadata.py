@@ -130,7 +130,7 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 def test_a_store_that_nobody_holds_any_more_holds_no_file(tmp_path: Path) -> None:
     dropped = SqliteMetadata(FileDatastore(root=str(tmp_path)))
     dropped.write(run_rows("F", RUN))
-    connection = dropped._connection
+    connection = dropped._file._connection
     assert connection is not None
     del dropped
     gc.collect()

@@ -119,7 +119,7 @@ def test_a_holder_whose_lease_was_taken_over_is_told_at_its_next_beat(store: Fil
 def test_a_child_that_lives_on_holds_the_run_and_is_named(store: FileDatastore) -> None:
     own = Lease(store, "F", "r", "ann")
     own.take(new=True)
-    path = str(store.local_path(keys.run_lock("F", "r")))
+    path = store.local_path(keys.run_lock("F", "r"))
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[own.lock_fd])
     try:
         assert lease.holders(path) == [child.pid]
@@ -178,7 +178,7 @@ def test_what_a_dead_host_left_is_ended_unless_it_was_sent_away(
             after = Lease(store, "F", "r", "bob")
             after.take()
             after.release()
-            assert child not in lease.holders(str(store.local_path(keys.run_lock("F", "r"))))
+            assert child not in lease.holders(store.local_path(keys.run_lock("F", "r")))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
