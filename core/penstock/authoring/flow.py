@@ -90,7 +90,7 @@ class Inputs:
     """The parents of a join: by number in the order of the list or of the branches, by name for static branches."""
 
     def __init__(self, inputs: Sequence[Input], split_rows: Mapping[str, Row] | None = None) -> None:
-        self._inputs = list(inputs)
+        self._inputs = inputs
         self._split_rows = split_rows  # of the split itself, where a foreach over nothing left no inputs
 
     def __iter__(self) -> Iterator[Input]:
@@ -103,7 +103,7 @@ class Inputs:
         return self._inputs[number]
 
     def __getattr__(self, name: str) -> Input:
-        inputs: list[Input] = self.__dict__.get("_inputs", [])
+        inputs: Sequence[Input] = self.__dict__.get("_inputs", ())
         found = [one for one in inputs if one._step == name]
         if len(found) == 1:
             return found[0]

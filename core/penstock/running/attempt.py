@@ -17,7 +17,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 from penstock.authoring.context import Parallel, current
 from penstock.authoring.decorators import decorators_of
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from penstock.running.message import Message
     from penstock.running.world import World
 
+    Records = records.BundledRecords | list[Record]
     Output = Mapping[str, Any] | None  # of one stream, as `Record.stdout`
     Drain = Callable[[], tuple[Output, Output]]
 
@@ -146,12 +147,14 @@ def _restore(message: Message, world: World, step: Step, artifacts: Artifacts, r
     constants = _constants_reader(message, world)
     inputs: Inputs | None = None
     rows: Mapping[str, Any] = {}
-    parents: list[Record] = []
+    parents: Iterable[Record] = ()
     if step.is_join:
-        parents, split = _join_records(message, world)
-        made = [Input(one.step, _visible(one.artifacts), constants, artifacts.load) for one in parents]
+        found, split = _join_records(message, world)
+        made = _Made(found, lambda one: Input(one.step, _visible(one.artifacts), constants, artifacts.load))
         inputs = Inputs(made, None if split is None else _visible(split.artifacts))
-        stack = (parents[0] if split is None else split).stack[: step.depth]
+        stack = (found[0] if split is None else split).stack[: step.depth]
+        if isinstance(found, records.BundledRecords) and found.have_chunks:
+            parents = found
     elif message.parents:
         parent = world.parent(message.parents[0])
         rows, stack = _visible(parent.artifacts), parent.stack
@@ -179,12 +182,31 @@ def _constants_reader(message: Message, world: World) -> Callable[[], Mapping[st
     return (lambda: world.constants(key).artifacts) if key else dict
 
 
-def _join_records(message: Message, world: World) -> tuple[list[Record], Record | None]:
+def _join_records(message: Message, world: World) -> tuple[Records, Record | None]:
     if message.inputs is not None:
-        return list(records.decode_bundle(world.datastore.get(message.inputs), message.inputs)), None
+        return records.BundledRecords(world.datastore.get(message.inputs), message.inputs), None
     if message.split is None:
         raise KeyMissing(keys.inputs(world.flow, world.run, message.step, message.place))
     return [], records.read_record(world.datastore, message.split)
+
+
+class _Made(Sequence[Input]):
+    """Inputs of a join, each made when it is asked for, once."""
+
+    def __init__(self, found: Records, make: Callable[[Record], Input]) -> None:
+        self._found, self._make = found, make
+        self._made: dict[int, Input] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        at = range(len(self))[number]
+        if at not in self._made:
+            self._made[at] = self._make(self._found[at])
+        return self._made[at]
 
 
 def _visible(rows: Mapping[str, Any]) -> Mapping[str, Any]:

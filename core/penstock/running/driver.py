@@ -20,7 +20,7 @@ from penstock.running.outcome import RunResult, end_run
 from penstock.running.raised import Interrupted
 from penstock.running.scheduler import Scheduler
 from penstock.running.wake import Wake
-from penstock.storage import archive, kept_runtime, tags
+from penstock.storage import archive, kept_runtime, keys, tags
 from penstock.values import CANCELLED, SUCCEEDED, Pathspec
 
 TYPE_CHECKING = False
@@ -88,9 +88,13 @@ class Driver:
         known: Mapping[tuple[str, str], Record],
         past: Mapping[tuple[str, str], plan.Past],
         awaited: Mapping[tuple[str, str], At] | None = None,
+        laid: Iterable[tuple[str, int]] = (),
         continues: bool = False,
     ) -> RunResult:
-        """From the lease to the outcome. Raises RunFailed when another scheduler has taken the run over."""
+        """From the lease to the outcome. laid: keys and sizes of the records in the run's `taken`.
+
+        Raises RunFailed when another scheduler has taken the run over.
+        """
         began = time.monotonic()
         flow, run = header["flow"], header["run"]
         observers = self.home.observers(self.console.note)
@@ -101,6 +105,7 @@ class Driver:
                     own, header, host, observers, at_work, known=known, past=past, awaited=awaited, continues=continues
                 )
                 kept.callback(scheduler.spool.close)
+                scheduler.spool.lay(keys.taken(flow, run), laid)
                 with self._heed_signals(scheduler, hosts):
                     outcome = scheduler.loop()
                 if not scheduler.superseded:

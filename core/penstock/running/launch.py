@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from penstock.running.wishes import Wishes
     from penstock.values import Record
 
+    Taken = tuple[Record, bytes]  # a record of the origin, and its object byte for byte
+
 
 class Opened:
     """A flow that was imported in a host and waits to be run. A context manager: leaving it ends the host."""
@@ -108,7 +110,7 @@ class Opened:
         console: Console,
         *,
         origin: str | None,
-        taken: Sequence[tuple[Record, bytes]] = (),
+        taken: Sequence[Taken] = (),
         awaited: Mapping[tuple[str, str], At] | None = None,
     ) -> RunResult:
         from penstock.running.driver import Driver
@@ -131,14 +133,15 @@ class Opened:
         )  # fmt: skip
         run = claim_header(datastore, header)
         driver.announce(header)
-        found = [] if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
+        found: Sequence[Taken] = () if origin is None else _claim_taken(datastore, declaration.flow, run, taken)
         if wishes.detach:
             return handover.hand_over(home, driver, header, console)
         own = Lease(datastore, declaration.flow, run, header["user"])
         own.take(new=True)
         try:
-            known = {(record.step, record.place): record for record in found}
-            return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited)
+            known = {(record.step, record.place): record for record, _ in found}
+            laid = [(records.key_of(record), len(raw)) for record, raw in found]
+            return driver.drive(own, header, self.host, known=known, past={}, awaited=awaited, laid=laid)
         finally:
             own.release()
 
@@ -148,17 +151,17 @@ def declare(source: FlowFile) -> Opened:
     return Opened(Opening(source))
 
 
-def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[tuple[Record, bytes]]) -> list[Record]:
+def _claim_taken(datastore: Datastore, flow: str, run: str, found: Sequence[Taken]) -> Sequence[Taken]:
     """Claim what the run takes from its origin, byte for byte: every scheduler of the run sees the same."""
     key = keys.taken(flow, run)
     raw = bundle.encode(one for _, one in found)
     if datastore.put(key, raw):
-        return [record for record, _ in found]
+        return found
     try:
-        return list(records.decode_bundle(datastore.get(key), key))
+        return list(records.decode_bundle_raw(datastore.get(key), key))
     except ChunkDamaged:  # by a power cut
         datastore.put(key, raw, replace=True)
-        return list(records.decode_bundle(raw, key))
+        return found
 
 
 # --------------------------------------------------------------------------------------- scripts, notebooks

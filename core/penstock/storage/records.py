@@ -195,6 +195,35 @@ def standing(attempts: Iterable[Record]) -> Record | None:
     return None
 
 
+class BundledRecords:
+    """The records of a bundle, each decoded when it is asked for: most joins read a little of each, if anything.
+
+    Raises ChunkDamaged, on construction for what is no bundle.
+    """
+
+    def __init__(self, raw: bytes, key: str) -> None:
+        self._raw, self._key = raw, key
+        try:
+            self._bundle = bundle.BundleReader(len(raw), lambda start, length: raw[start : start + length])
+        except ValueError as error:
+            raise ChunkDamaged(f"{key} is damaged: {error}") from error
+
+    def __len__(self) -> int:
+        count: int = self._bundle.count
+        return count
+
+    def __getitem__(self, number: int) -> Record:
+        return Record.of(decode(self._bundle.item(number), f"record {number} of {self._key}"))
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[number] for number in range(len(self)))
+
+    @property
+    def have_chunks(self) -> bool:
+        """Whether any of them may have an artifact outside of itself; within a text of JSON a quote is escaped."""
+        return b'"chunks":' in self._raw or b'"list":' in self._raw
+
+
 def decode_bundle(raw: bytes, key: str) -> Iterator[Record]:
     """The records of a bundle. Raises ChunkDamaged."""
     return (record for record, _ in decode_bundle_raw(raw, key))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.contracts.reach import Reach
 from penstock.running.spool import RecordSpool
@@ -27,3 +29,16 @@ def test_what_was_read_is_not_read_again_from_far_away(reach, reads, monkeypatch
     spool.close()
     spool.close()
     assert list(spool.get_many(["b"])) == [("b", b"bbb")]
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1), st.binary(max_size=40), max_size=30), st.data())
+def test_what_a_run_took_from_its_origin_is_read_from_one_object(taken, data):
+    store = DictDatastore()
+    store.put("taken", b"".join(taken.values()) + b"the table of the bundle")
+    store.put("own", b"a record of the run itself")
+    spool = RecordSpool(store)
+    spool.lay("taken", [(key, len(raw)) for key, raw in taken.items()])
+    expected = {**taken, "own": b"a record of the run itself", "missing": None}
+    asked = data.draw(st.lists(st.sampled_from(sorted(expected))))
+    assert list(spool.get_many(asked)) == [(key, expected[key]) for key in asked]
+    spool.close()

@@ -44,7 +44,14 @@ RECORDS = st.builds(
 
 def record(**changes: Any) -> Record:
     given = {
-        "flow": "F", "run": "r", "step": "s", "place": "0", "attempt": 0, "outcome": SUCCEEDED, "token": "t", **changes
+        "flow": "F",
+        "run": "r",
+        "step": "s",
+        "place": "0",
+        "attempt": 0,
+        "outcome": SUCCEEDED,
+        "token": "t",
+        **changes,
     }
     return Record(**given)
 
@@ -115,7 +122,8 @@ def test_an_object_of_a_later_version_is_not_taken_for_a_torn_one() -> None:
     store = DictDatastore()
     store.put("k", raw)
     for read in (
-        lambda: records.read(store, "k"), lambda: records.decode_record(raw, keys.record("F", "r", "s", "0", 0))
+        lambda: records.read(store, "k"),
+        lambda: records.decode_record(raw, keys.record("F", "r", "s", "0", 0)),
     ):
         with pytest.raises(StoreVersion):
             read()
@@ -223,9 +231,28 @@ def test_a_bundle_of_records(found: list[Record], data: st.DataObject) -> None:
     raw = bundle.encode(map(records.encode_record, found))
     assert [one.data() for one in records.decode_bundle(raw, "k")] == [one.data() for one in found]
     assert bundle.encode(item for _, item in records.decode_bundle_raw(raw, "k")) == raw
+    lazy = records.BundledRecords(raw, "k")
+    assert [one.data() for one in lazy] == [one.data() for one in found]
+    assert len(lazy) == len(found)
     cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
-    with pytest.raises(ChunkDamaged, match="k"):
-        list(records.decode_bundle(cut, "k"))
+    for read in (records.decode_bundle, records.BundledRecords):
+        with pytest.raises(ChunkDamaged, match="k"):
+            list(read(cut, "k"))
+
+
+@pytest.mark.parametrize(
+    ("stream", "outside"),
+    [
+        ({"size": 1, "inline": "eA=="}, False),
+        ({"size": 9, "chunks": ["x.raw"]}, True),
+        ({"size": 9, "list": "x"}, True),
+    ],
+)
+def test_a_bundle_tells_whether_its_records_name_chunks(stream: dict[str, object], outside: bool) -> None:
+    text = 'a text that reads {"chunks": []} and {"list": 1}'
+    one = record(artifacts={"x": {"stream": stream, "preview": text}})
+    raw = bundle.encode([records.encode_record(one)])
+    assert records.BundledRecords(raw, "k").have_chunks == outside
 
 
 # ----------------------------------------------------------------------------------------- the store as a whole
