@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 
 import docker
@@ -75,6 +76,12 @@ class Engine:
     def machine(self) -> str:
         """The kind of its processor, as images name it: `amd64`."""
         return machine(str(self.facts.get("Architecture") or ""))
+
+    @functools.cached_property
+    def is_podman(self) -> bool:
+        """Whether it is Podman's service, which speaks Docker's protocol but for some words."""
+        parts = (self.ask("version") or {}).get("Components") or ()
+        return any("podman" in str(one.get("Name")).lower() for one in parts)
 
     def ask(self, what: str, *arguments: Any) -> Any:
         """What a call of the SDK by this name answers, None where the engine knows no such thing."""

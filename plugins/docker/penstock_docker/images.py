@@ -87,13 +87,13 @@ class Images:
             self._check_machine(found, platform)
             return
         self._may_pull(reference, pull)
+        if self._engine.is_podman:  # its service can't ask a registry without pulling
+            self.get(reference, pull, platform)
+            return
         with self._engine.errors():
             try:
                 told = self._engine.api.inspect_distribution(reference)
             except docker.errors.APIError as error:
-                if "page not found" in str(error.explanation).lower():  # Podman can't ask a registry without pulling
-                    self.get(reference, pull, platform)
-                    return
                 raise _refusal(reference, str(error.explanation)) from error
         there = [machine(str(one.get("architecture") or "")) for one in told.get("Platforms") or ()]
         wanted = _machine_of(platform) or self._engine.machine

@@ -40,7 +40,7 @@ _MEANINGS = [
         "--docker-gpus=0   # or install NVIDIA's container toolkit beside the engine",
     ),
     (
-        r"[Uu]nknown capability:? \"?(\w+)",
+        r"unknown capability: \"?(CAP_\w+)|(CAP_\w+)\"?: unknown capability",
         "the engine knows no capability {0}",
         "--docker-cap-add=SYS_PTRACE   # see capabilities(7)",
     ),

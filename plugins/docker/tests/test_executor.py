@@ -11,7 +11,8 @@ from secrets import token_hex
 import docker
 import pytest
 
-from penstock.contracts.executor import RunInfo
+from penstock.contracts.executor import Job, RunInfo
+from penstock.errors import JobRejected
 from penstock.testing import ExecutorSuite
 from penstock.testing.executor_suite import Bench
 from penstock_docker.executor import DockerExecutor
@@ -57,6 +58,10 @@ class TestDocker(OnAnEngine):
 
 class TestPodman(OnAnEngine):
     many = 3
+
+    def test_an_image_that_is_not_there_is_pulled_to_know_whether_it_can_be(self, executor: DockerExecutor) -> None:
+        with pytest.raises(JobRejected, match="localhost:1/nobody/has:1 can't be pulled"):
+            executor.check(Job(name="start", message="", options={"image": "localhost:1/nobody/has:1"}))
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod

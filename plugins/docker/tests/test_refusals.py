@@ -47,6 +47,11 @@ from penstock_docker.refusals import refusal
             "--docker-cap-add=",
         ),
         (
+            'container create: "CAP_FLY": unknown capability',
+            "the engine knows no capability CAP_FLY",
+            "--docker-cap-add=",
+        ),
+        (
             "standard_init_linux.go:228: exec user process caused: exec format error",
             "the image mine:1 is for another kind of machine",
             "--docker-platform=",
