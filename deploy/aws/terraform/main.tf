@@ -108,7 +108,7 @@ data "aws_iam_policy_document" "launcher" {
   statement {
     actions = [
       "batch:DescribeComputeEnvironments", "batch:DescribeJobDefinitions", "batch:DescribeJobQueues",
-      "batch:DescribeJobs", "batch:ListJobs",
+      "batch:DescribeJobs", "batch:ListJobs", "ec2:DescribeInstanceTypes",
     ]
     resources = ["*"] # these know no resources
   }

@@ -7,6 +7,7 @@ import re
 
 from penstock.contracts.finding import BAD, DOUBTFUL, Finding
 from penstock.errors import BackendMisconfigured
+from penstock_aws_batch.instances import instances_of, largest
 from penstock_aws_batch.queue import find_queue, named_queue
 from penstock_aws_batch.service import Refused
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock_aws_batch.plugin import BatchOptions
+    from penstock_aws_batch.queue import Queue
     from penstock_aws_batch.service import Service
 
 STARTS_JOBS = "ecs-tasks.amazonaws.com"  # whom the roles of a job must trust
@@ -28,10 +30,20 @@ def examine(service: Service, options: BatchOptions, image: str) -> Iterator[Fin
     kind = "Fargate" if queue.fargate else "instances"
     limit = "" if queue.most_vcpus is None else f", {queue.most_vcpus} vCPUs at most"
     yield Finding("queue", f"{queue.name} takes jobs; {', '.join(queue.environments)} runs them on {kind}{limit}")
+    if not queue.fargate:
+        yield _instances(service, queue)
     yield _role(service, "iam_role", options.iam_role, "jobs have no role of their own: they reach what instances do")
     if options.execution_role or queue.fargate:
         yield _role(service, "execution_role", options.execution_role, "a job on Fargate needs a role that starts it")
     yield _image(service, image)
+
+
+def _instances(service: Service, queue: Queue) -> Finding:
+    there = instances_of(service, queue)
+    if there is not None:
+        return Finding("instances", f"the largest is {largest(there, gpus=False)}, of {len(there)} types")
+    named = ", ".join(queue.instance_types) or "none named"
+    return Finding("instances", f"{named}: whether a step's @resources fit is known once its job waits")
 
 
 def _role(service: Service, option: str, arn: str | None, absent: str) -> Finding:

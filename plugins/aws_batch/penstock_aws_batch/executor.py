@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import JobRejected, PenstockError
-from penstock_aws_batch import examination, log_stream, reasons, sdk
+from penstock_aws_batch import examination, instances, log_stream, reasons, sdk
 from penstock_aws_batch.definition import Needs, definition
 from penstock_aws_batch.plugin import BatchOptions
 from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue, queue_names
@@ -61,6 +61,7 @@ class BatchExecutor(Executor):
         self.poll_interval_s = self._options.poll_s
         self._service = Service(self._options.region, self._options.profile)
         self._queues: dict[str, Queue] = {}
+        self._types: dict[str, list[instances.Instance] | None] = {}  # of instances, by queue
         self._definitions: dict[str, str] = {}  # name of a definition -> its ARN
         self._born: dict[str, float] = {}  # id of a job that no answer has shown yet -> when it was submitted
         self._handles: dict[str, str] = {}  # name -> id, of the jobs that this process submitted or found
@@ -79,16 +80,32 @@ class BatchExecutor(Executor):
     # -- before a run
 
     def check(self, job: Job) -> None:
-        """That there is a queue, and that its jobs can have what a step asks for."""
+        """That there is a queue, and that its jobs can have what a step asks for, as far as one may look."""
         options = self._merged(job)
         most = self._queue(options).most_vcpus
         self._defined(job, options, job.gang is not None)
-        asked = Needs(job.resources, options, self._queue(options).fargate).cpu
+        needs = Needs(job.resources, options, self._queue(options).fargate)
+        asked = needs.cpu
         if most is not None and asked > most:
             raise JobRejected(
                 f"{job.name} asks for {asked:g} vCPUs, and the queue {options.queue} never has more than {most}",
                 hint=f"@resources(cpu={most})   # or a compute environment with larger maxvCpus",
             )
+        there = self._instances(options)
+        if there and not any(one.holds(needs) for one in there):
+            one = instances.largest(there, needs.gpu > 0)
+            gpus = f" and {needs.gpu} GPUs" if needs.gpu else ""
+            raise JobRejected(
+                f"{job.name} asks for {needs.cpu:g} vCPUs, {needs.memory_mb} MiB{gpus}, and no instance of the queue "
+                f"{options.queue} has as much; its largest is {one}, and the system takes a part of the memory",
+                hint="@resources(...)   # less, or --aws-batch-queue=...",
+            )
+
+    def _instances(self, options: BatchOptions) -> list[instances.Instance] | None:
+        queue = self._queue(options)
+        if queue.name not in self._types:
+            self._types[queue.name] = instances.instances_of(self._service, queue)
+        return self._types[queue.name]
 
     def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
         """Identity, queue, roles, image."""

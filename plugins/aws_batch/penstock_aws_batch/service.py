@@ -5,6 +5,7 @@
     expired credentials         read anew once, then BackendUnavailable: they can be renewed while a run waits
     no credentials, no region,
     a forbidden action          BackendMisconfigured, in AWS's words and with what to type
+    all else                    Refused: it is about this very request
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class AnswerLost(BackendUnavailable):
     """Nobody knows whether the call was obeyed."""
 
 
-class Refused(Exception):
-    """AWS says no to this very request. code: the type of its error."""
+class Refused(BackendMisconfigured):
+    """AWS, or its library, says no to this very request. code: the type of its error."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -53,8 +54,10 @@ class Service:
     def __init__(self, region: str | None, profile: str | None) -> None:
         self._region, self._profile = region, profile
         self._clients: dict[str, Any] = {}
+        self._left: list[Any] = []  # clients of credentials that have expired: other threads may still use them
         self._paces: dict[str, Pace] = {}
-        self._renewed = False
+        self._session = 0  # how often the credentials were read anew
+        self._proven = True  # whether those of this session were good for anything yet
         self._lock = threading.Lock()
 
     def call(self, service: str, action: str, *, changes: bool = False, **request: Any) -> dict[str, Any]:
@@ -68,15 +71,16 @@ class Service:
         until = time.monotonic() + _PATIENCE_S
         while True:
             pace.wait()
+            session = self._session
             try:
                 answer: dict[str, Any] = getattr(self._client(service), action)(**request)
             except ClientError as error:
-                trouble = self._refused(error, action, changes, pace)
+                trouble = self._refused(error, action, changes, pace, session)
             except BotoCoreError as error:
-                trouble = self._unanswered(error, action, changes)
+                trouble = self._unanswered(error, action, changes, session)
             else:
                 if len(answer) > 1 or action in _ANSWERS_NOTHING:  # beside what was said of the request itself
-                    self._renewed = False
+                    self._proven = self._proven or session == self._session
                     pace.went_well()
                     return answer
                 trouble = self._nobody_knows(f"{action}: the answer broke off", changes)
@@ -100,14 +104,14 @@ class Service:
                 self._clients[service] = session.client(service, config=once)
             return self._clients[service]
 
-    def _refused(self, error: Any, action: str, changes: bool, pace: Pace) -> str:
+    def _refused(self, error: Any, action: str, changes: bool, pace: Pace, session: int) -> str:
         """An error answer: what may pass if it is asked again, as text; all else is raised."""
         code, said = error.response["Error"]["Code"], error.response["Error"].get("Message") or str(error)
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code in _TOO_MANY or status == 429:
             pace.refused()
         elif code in _EXPIRED:
-            self._renew(said)
+            self._renew(said, session)
         elif status >= 500:
             return self._nobody_knows(f"{action}: {said}", changes)
         elif code in _FORBIDDEN:
@@ -122,7 +126,7 @@ class Service:
             raise Refused(code, said) from error
         return f"{action}: {said}"
 
-    def _unanswered(self, error: Exception, action: str, changes: bool) -> str:
+    def _unanswered(self, error: Exception, action: str, changes: bool, session: int) -> str:
         """No answer: likewise."""
         import botocore.exceptions as sdk
 
@@ -135,12 +139,12 @@ class Service:
                 f"no AWS region is chosen: {error}", hint="--aws-batch-region=REGION   # or AWS_DEFAULT_REGION=..."
             ) from error
         if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.UnauthorizedSSOTokenError)):
-            self._renew(str(error))
+            self._renew(str(error), session)
         elif isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
             never_sent = isinstance(error, sdk.EndpointConnectionError)
             return self._nobody_knows(f"{action}: {error}", changes and not never_sent)
-        else:
-            raise error  # a request that is no request
+        else:  # a request that is no request
+            raise Refused(type(error).__name__, f"{action}: {error}") from error
         return f"{action}: {error}"
 
     @staticmethod
@@ -151,18 +155,26 @@ class Service:
         time.sleep(_ASKED_AGAIN_AFTER_S)
         return trouble
 
-    def _renew(self, said: str) -> None:
-        """Once by reading the credentials anew, which a login may have written; then it takes a person."""
-        self.close()
-        if self._renewed:
+    def _renew(self, said: str, session: int) -> None:
+        """Once by reading the credentials anew, which a login may have written; then it takes a person.
+
+        session: of the call that failed. Another thread may have read them anew since, for all.
+        """
+        with self._lock:
+            if session != self._session:
+                return
+            self._left += self._clients.values()
+            self._clients = {}
+            self._session += 1
+            proven, self._proven = self._proven, False
+        if not proven:
             raise BackendUnavailable(
                 f"the AWS credentials have expired: {said}", hint="aws sso login   # the run waits for new ones"
             )
-        self._renewed = True
 
     def close(self) -> None:
         """Close connections. May be called twice."""
         with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
+            clients, self._clients, self._left = [*self._clients.values(), *self._left], {}, []
+        for client in clients:
             client.close()

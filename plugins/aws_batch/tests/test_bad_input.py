@@ -82,6 +82,12 @@ def run(
          4, "security token included in the request is invalid", "aws sts get-caller-identity"),
         (("--aws-batch-queue=penstock",), {"resources": "@resources(cpu=5000)"},
          1, "end asks for 5000 vCPUs", "@resources(cpu=256)"),
+        (("--aws-batch-queue=penstock",), {"resources": "@resources(cpu=100)"},
+         1, "no instance of the queue penstock has as much; its largest is m7i.48xlarge (64 vCPUs, 262144 MiB)",
+         "@resources(...)"),
+        (("--aws-batch-queue=penstock",), {"resources": "@resources(memory=262144)"},
+         1, "end asks for 1 vCPUs, 262144 MiB", "@resources(...)"),
+        (("--aws-batch-queue=penstock",), {"resources": "@resources(gpu=1)"}, 1, "1 GPUs", "@resources(...)"),
         (("--aws-batch-queue=penstock", "--aws-batch-host-volumes=data"), {}, 1, "'data' is no absolute path",
          "--aws-batch-host-volumes=/data"),
     ],
@@ -122,6 +128,24 @@ def test_a_forbidden_action_is_told_with_who_and_which(
     assert "user/launcher is not authorized to perform: batch:RegisterJobDefinition" in err
 
 
+@pytest.mark.parametrize("unknown", ["forbidden", "optimal"])
+def test_what_can_t_be_known_before_is_no_reason_to_refuse(
+    tmp_path: Path, store: HttpStoreServer, endpoint: Endpoint, switches: Switches, image: str, unknown: str
+) -> None:
+    if unknown == "optimal":
+        switches.instance_types = ("optimal",)
+    else:
+        switches.policies = {
+            "launcher": [{"Statement": [{"Effect": "Allow", "Action": "batch:*", "Resource": "*"}]}],
+        }
+    switches.largest = (64, 100, 0)
+    small = (f"--aws-batch-image={image}", "--aws-batch-default-memory=99")
+    code, err = run(tmp_path, store, endpoint, "--aws-batch-queue=penstock", *small)
+    assert code == 0, err
+    _, rows = doctor(tmp_path, endpoint, "--aws-batch-queue=penstock")
+    assert "known once its job waits" in rows["instances"]["said"]
+
+
 # ----------------------------------------------------------------------------------------------- flow doctor
 
 
@@ -143,7 +167,7 @@ def test_the_doctor_finds_nothing_wrong(tmp_path: Path, endpoint: Endpoint) -> N
         f"--aws-batch-execution-role={STARTER}", f"--aws-batch-image={REGISTRY}/mine:1",
     )  # fmt: skip
     assert {what: row["state"] for what, row in rows.items()} == dict.fromkeys(
-        ("store", "identity", "queue", "iam_role", "execution_role", "image"), "good"
+        ("store", "identity", "queue", "instances", "iam_role", "execution_role", "image"), "good"
     )
     assert rows["identity"]["said"] == "arn:aws:iam::123456789012:user/launcher"
 

@@ -91,7 +91,7 @@ def test_the_module_is_well_formed_and_grants_the_same() -> None:
     for name, document in policies().items():
         block = text.partition(f'data "aws_iam_policy_document" "{name.removesuffix("Policy").lower()}"')[2]
         block = block.partition("\n}\n")[0]
-        granted = set(re.findall(r'"((?:batch|iam|logs|s3):[A-Z]\w+)"', block))
+        granted = set(re.findall(r'"((?:batch|ec2|iam|logs|s3):[A-Z]\w+)"', block))
         assert granted - {"iam:PassedToService"} == actions(document)
 
 

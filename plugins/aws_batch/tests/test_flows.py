@@ -72,6 +72,7 @@ class TestOnBatchAndS3(FlowSuite):
         assert jobs["work"].request["tags"]["team"] == "petß"
         assert "team" not in jobs["end"].request["tags"]
         assert jobs["end"].request["tags"]["penstock:run"] == run.partition("/")[2]
+        assert jobs["end"].request["tags"]["penstock:step"] == "end"
 
 
 SLEEP = """def start(self):

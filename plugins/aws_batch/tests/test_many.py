@@ -10,6 +10,7 @@ import pytest
 from penstock.contracts.executor import Job, JobState, RunInfo
 from penstock_aws_batch.executor import CALLERS, BatchExecutor
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
+from tests.services.waiting import until
 
 MANY = 400
 
@@ -85,3 +86,14 @@ def test_jobs_of_a_queue_that_a_step_named_are_adopted(endpoint: Endpoint) -> No
         second = BatchExecutor(RunInfo(flow="F", run="r", user="u"), queue=queue, image="any")
         assert dict(second.adopt([one.name, other.name, "nobody-0"])) == handles
         second.close()
+
+
+def test_a_reason_to_wait_names_the_queue_that_jobs_wait_in(endpoint: Endpoint, switches: Switches) -> None:
+    endpoint.batch.queues["other"] = "ENABLED"
+    switches.waiting_reason = "because"
+    notes: list[str] = []
+    asking = BatchExecutor(RunInfo(flow="F", run="r", user="u", note=notes.append), queue=endpoint.queue, image="any")
+    handles = [asking.submit(job.changed(options={"queue": "other"})) for job in jobs(2)]
+    until(lambda: asking.poll(handles, 0.0) and "2 jobs wait in other: because" in notes)
+    assert all("penstock" not in note for note in notes)
+    asking.close()

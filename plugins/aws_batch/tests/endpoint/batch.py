@@ -33,6 +33,7 @@ from plugins.aws_batch.tests.endpoint.jobs import (
 )
 from plugins.aws_batch.tests.endpoint.switches import Switches
 
+SERVED = ("BATCH", "CLOUDWATCH_LOGS", "ECR", "STS", "IAM", "EC2")
 ENVIRONMENT = f"{ARN}:compute-environment/penstock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 TOO_LARGE = (
@@ -163,7 +164,10 @@ class Batch:
 
     def DescribeComputeEnvironments(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         kind = "FARGATE" if self.switches.fargate else "SPOT" if self.switches.spot else "EC2"
-        resources = {"type": kind, "maxvCpus": self.switches.largest[0] * self.switches.slots, "subnets": ["subnet-1"]}
+        most = self.switches.largest[0] * self.switches.slots
+        resources: dict[str, Any] = {"type": kind, "maxvCpus": most, "subnets": ["subnet-1"]}
+        if not self.switches.fargate:
+            resources["instanceTypes"] = list(self.switches.instance_types)
         return {
             "computeEnvironments": [
                 {
@@ -435,7 +439,7 @@ class Batch:
         if role is None:
             return job.environment
         url = f"{self._url}/credentials/{role.rpartition('/')[2]}"
-        here = {f"AWS_ENDPOINT_URL_{name}": self._url for name in ("BATCH", "CLOUDWATCH_LOGS", "ECR", "STS", "IAM")}
+        here = {f"AWS_ENDPOINT_URL_{name}": self._url for name in SERVED}
         return {**job.environment, **here, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
 
     def events(self, stream: str) -> list[dict[str, Any]] | None:

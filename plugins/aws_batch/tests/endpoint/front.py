@@ -14,7 +14,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from plugins.aws_batch.tests.endpoint import others
-from plugins.aws_batch.tests.endpoint.batch import Batch, Refused
+from plugins.aws_batch.tests.endpoint.batch import SERVED, Batch, Refused
 from plugins.aws_batch.tests.endpoint.jobs import ACCOUNT, ARN, REGION
 from plugins.aws_batch.tests.endpoint.policies import Denied, Gate
 from plugins.aws_batch.tests.endpoint.switches import Switches
@@ -62,7 +62,7 @@ class Endpoint:
 
     def environment(self) -> dict[str, str]:
         """Variables with which the AWS SDK of any process comes here, as the launcher."""
-        urls = {f"AWS_ENDPOINT_URL_{name}": self.url for name in ("BATCH", "CLOUDWATCH_LOGS", "ECR", "STS", "IAM")}
+        urls = {f"AWS_ENDPOINT_URL_{name}": self.url for name in SERVED}
         key, secret = self.switches.launcher_credentials
         return {
             **urls, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION,
@@ -108,10 +108,14 @@ class Endpoint:
                 "Token": token, "Expiration": until}  # fmt: skip
 
     def query(self, form: dict[str, str], authorization: str) -> str:
-        """STS and IAM, which speak XML."""
+        """STS, IAM and EC2, which speak XML."""
         principal, action = self.gate.principal(authorization), form["Action"]
         if action == "GetCallerIdentity":
             return others.identity(self.gate.arn(principal))
+        if action == "DescribeInstanceTypes":
+            self.gate.pass_(self.switches.policies, principal, f"ec2:{action}", [])
+            asked = [value for name, value in form.items() if name.startswith("Filter.1.Value.")]
+            return others.instance_types(asked, self.switches.largest)
         arn = f"arn:aws:iam::{ACCOUNT}:role/{form['RoleName']}"
         self.gate.pass_(self.switches.policies, principal, f"iam:{action}", [arn])
         if form["RoleName"] not in self.roles:
@@ -172,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = endpoint.call("batch", operation.name, json.loads(body or b"{}"), authorization)
                 self._say(200, json.dumps(answer), "application/json")
         except Denied as error:
-            self._refuse(Refused(str(error), "AccessDeniedException", 403))
+            self._refuse(Refused(str(error), error.code, 403))
         except Refused as error:
             self._refuse(error)
         except AssertionError as error:

@@ -1,7 +1,8 @@
-"""CloudWatch Logs, ECR, STS and IAM, as far as a launcher asks them."""
+"""CloudWatch Logs, ECR, STS, IAM and EC2, as far as a launcher asks them."""
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from typing import Any
 
@@ -71,4 +72,20 @@ def role(name: str, trusted: str) -> str:
         f"<RoleName>{name}</RoleName><RoleId>AROAEXAMPLE</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/{name}</Arn>"
         f"<CreateDate>2026-01-01T00:00:00Z</CreateDate><AssumeRolePolicyDocument>{document}</AssumeRolePolicyDocument>"
         "</Role></GetRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetRoleResponse>"
+    )
+
+
+def instance_types(asked: list[str], most: tuple[int, int, int]) -> str:
+    """DescribeInstanceTypes, as XML: a small one, and the largest that there is. asked: names, with `*`."""
+    rows = []
+    for name, (vcpus, memory_mb, gpus) in {"c7i.large": (2, 4096, 0), "m7i.48xlarge": most}.items():
+        if any(fnmatch.fnmatchcase(name, glob) for glob in asked):
+            chips = f"<gpuInfo><gpus><item><count>{gpus}</count></item></gpus></gpuInfo>" if gpus else ""
+            rows.append(
+                f"<item><instanceType>{name}</instanceType><vCpuInfo><defaultVCpus>{vcpus}</defaultVCpus></vCpuInfo>"
+                f"<memoryInfo><sizeInMiB>{memory_mb}</sizeInMiB></memoryInfo>{chips}</item>"
+            )
+    return (
+        '<DescribeInstanceTypesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>1</requestId>'
+        f"<instanceTypeSet>{''.join(rows)}</instanceTypeSet></DescribeInstanceTypesResponse>"
     )

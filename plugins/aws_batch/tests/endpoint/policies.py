@@ -12,19 +12,26 @@ from plugins.aws_batch.tests.endpoint.jobs import ACCOUNT
 
 
 class Denied(Exception):
-    """AWS's sentence on it."""
+    """AWS's sentence on it. code: the type of the error."""
+
+    def __init__(self, message: str, code: str = "AccessDeniedException") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Gate:
-    """Lets calls in, and counts them by action. policies: see `Switches`."""
+    """Lets calls in, and counts them by action. policies: see `Switches`; expired: access keys that were good once."""
 
     def __init__(self, launcher_key: str) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()  # (principal, action)
         self.keys = {launcher_key: "launcher"}
+        self.expired: set[str] = set()
 
     def principal(self, authorization: str) -> str:
         """Whose key signed the request. Raises Denied for one that nobody has."""
         found = re.search(r"Credential=([^/]+)/", authorization)
+        if found is not None and found[1] in self.expired:
+            raise Denied("The security token included in the request is expired", "ExpiredTokenException")
         if found is None or found[1] not in self.keys:
             raise Denied("The security token included in the request is invalid.")
         return self.keys[found[1]]

@@ -13,7 +13,7 @@ class Switches:
     second_s: how long one second of Batch lasts here, so that a limit of a minute and a grace of 30 s can be seen to
     end; hold: jobs stay RUNNABLE; slots: containers at once.
     fargate, spot: the queue's compute environment has no instances, or none on demand. largest: vCPUs, MiB and GPUs of
-    its largest instance.
+    its largest instance; instance_types: as they are written there.
     waiting_reason: `statusReason` of jobs that are held.
     unseen: how often a fresh job is left out of answers; nodes_late: nodes of a job are left out until they start.
     late_logs: how often a finished stream is answered empty.
@@ -31,6 +31,7 @@ class Switches:
     fargate: bool = False
     spot: bool = False
     largest: tuple[int, int, int] = (64, 262_144, 0)
+    instance_types: tuple[str, ...] = ("m7i", "c7i.large")
     waiting_reason: str = ""
     unseen: int = 0
     nodes_late: bool = False
