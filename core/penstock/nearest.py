@@ -13,7 +13,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `word`, None where none is: one number is no misspelling of another."""
     import difflib
 
-    return None if word.isdigit() else next(iter(difflib.get_close_matches(word, list(known), 1)), None)
+    if word.isdigit():
+        return None
+    by_sound = {name.casefold(): name for name in known}
+    return next((by_sound[one] for one in difflib.get_close_matches(word.casefold(), list(by_sound), 1)), None)
 
 
 def hint(word: str, known: Iterable[str]) -> str:

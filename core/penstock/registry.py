@@ -138,7 +138,14 @@ class Registry:
         Raises PluginError: unknown (with the nearest name), broken, of two plugins, or of another contract.
         """
         if ":" in name:
-            return self._target(kind, name)
+            try:
+                return self._target(kind, name)
+            except PluginError as error:
+                beginning = name.partition(":")[0]
+                self.load_all()
+                if self._matching(kind, beginning):
+                    error.hint = f"--{kind}={beginning}" + ("://..." if kind == "datastore" else "")
+                raise
         matching = self._matching(kind, name)
         if not matching:
             self.load_all()

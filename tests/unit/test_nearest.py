@@ -11,6 +11,7 @@ from penstock.nearest import hint, nearest
     ("word", "known", "said"),
     [
         ("cuont", ["count", "join"], "did you mean 'count'?"),
+        ("S3", ["local", "s3"], "did you mean 's3'?"),
         ("x", ["count", "join"], "there are: count, join"),
         ("17", ["1", "2"], "there are: 1, 2"),
         ("x", [], ""),

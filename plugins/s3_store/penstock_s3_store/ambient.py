@@ -28,10 +28,10 @@ _INSTANCE = "http://169.254.169.254"
 _ROLES = "/latest/meta-data/iam/security-credentials/"
 
 
-def ambient(region: str = "us-east-1") -> Credentials | None:
+def ambient(region: str = "us-east-1", variables: bool = True) -> Credentials | None:
     """The first that is found, None when there are none. Raises OSError for one that is named and does not work."""
     for source in (of_variables, of_web_identity, of_container, of_instance):
-        found = source(region)
+        found = source(region) if variables or source != of_variables else None
         if found:
             return found
     return None

@@ -21,7 +21,7 @@ AGAIN_CODES = frozenset({
 })  # fmt: skip
 OLD_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
 SKEW = frozenset({"RequestTimeTooSkewed"})
-_UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken"})
+_UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId"})
 _FIELD = re.compile(r"<(Code|Message|Region|ArgumentName)>([^<]*)</")
 _WHO = re.compile(r"User: (\S+) is not authorized to perform: (\S+)(?: on resource: \"?([^\s\"]+))?")
 
@@ -65,6 +65,11 @@ class Refusal:
             return BackendMisconfigured(
                 f"{where}: the secret key does not belong to the access key {masked(key)}",
                 hint="aws configure   # or set AWS_SECRET_ACCESS_KEY again",
+            )
+        if self.code == "InvalidToken":
+            return BackendMisconfigured(
+                f"{where}: the session token does not belong to the access key {masked(key)}",
+                hint="unset AWS_SESSION_TOKEN   # or export all three of one login",
             )
         if self.code in _UNKNOWN_KEY:
             return BackendMisconfigured(

@@ -130,6 +130,10 @@ class Connections:
             response = connection.getresponse()
         except (OSError, HTTPException) as error:
             connection.close()
+            if "WRONG_VERSION_NUMBER" in str(error):
+                raise BackendMisconfigured(
+                    f"{link.base} does not speak TLS", hint=f"--s3-endpoint={link.base.replace('https:', 'http:')}"
+                ) from error
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise BackendMisconfigured(
                     f"nobody known here has signed the certificate of {link.base}: {error}",

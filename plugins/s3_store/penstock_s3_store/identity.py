@@ -89,13 +89,19 @@ class Identity:
             found = found or self._of_files(anew=anew) or self._of_machine()
             if found is not None and self._role is not None:
                 found = self._assumed(found)
+        if found is None and self._profile is not None:
+            raise BackendMisconfigured(
+                f"AWS's files, where the profile {self._profile} would stand, are not here",
+                hint=f"aws configure --profile={self._profile}   # writes ~/.aws/config and ~/.aws/credentials",
+            )
         if found is None:
             raise BackendMisconfigured("there are no AWS credentials here for the s3 store", hint=_HOW)
         return found
 
     def _of_machine(self) -> Credentials | None:
         try:
-            return ambient.ambient(self.region or "us-east-1")
+            # a profile that is said stands above variables; of a job elsewhere, which has no files, the role is meant
+            return ambient.ambient(self.region or "us-east-1", variables=self._profile is None)
         except (OSError, HTTPException, ValueError) as error:
             raise BackendUnavailable(f"the credentials of this machine can't be had: {error}") from error
 
@@ -150,7 +156,8 @@ def ask_sts(who: Credentials, region: str, asked: dict[str, str]) -> str:
             f"{asked.get('RoleArn', 'STS')}: {refusal.message or refusal.code}", hint=_login(None)
         ) from error
     except OSError as error:
-        raise BackendUnavailable(f"{base} does not answer: {error}") from error
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise BackendUnavailable(f"{base} does not answer: {reason}", hint=_login(None)) from error
 
 
 def _there_are_files() -> bool:

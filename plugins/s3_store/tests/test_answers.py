@@ -24,6 +24,7 @@ KMS = f"User: arn:aws:iam::1:user/me is not authorized to perform: kms:Decrypt o
         (AWS, Refusal(403, "AccessDenied", KMS), "GET", f"user/me may not do kms:Decrypt on {KEY}", "allow kms:"),
         (AWS, NO, "DELETE", f"AKIA...CDEF may not do s3:DeleteObject on {ON}/p/k (AccessDenied: no)", "allow s3:Del"),
         (AWS, Refusal(403), "HEAD", "may not do s3:GetObject", "allow s3:GetObject"),
+        (AWS, Refusal(400, "InvalidToken"), "GET", "the session token does not belong to the access key", "unset AWS_"),
         (AWS, Refusal(403, "RequestTimeTooSkewed", "by 1 h"), "GET", "clock of this machine is wrong (by 1 h)", "time"),
         (AWS, Refusal(400, "ExpiredToken"), "GET", "the credentials have expired", "aws sso login"),
         (AWS, Refusal(301, "PermanentRedirect", "", "there"), "GET", "is in there, not in here", "--s3-region=there"),

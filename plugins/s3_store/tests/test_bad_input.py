@@ -29,6 +29,28 @@ CASES = {
     ),
     "missing bucket": ("s3://no-such-bucket-here/p", (), {}, "there is no bucket no-such-bucket-here", "aws s3 mb"),
     "nobody there": ("s3://B/p", ("--s3-endpoint=http://127.0.0.1:1",), {}, "does not answer", "--s3-endpoint"),
+    "no TLS there": ("s3://B/p", ("--s3-endpoint=https:E",), {}, "does not speak TLS", "--s3-endpoint=http:"),
+    "no such host": (
+        "s3://B/p", ("--s3-endpoint=http://store.invalid",), {}, "http://store.invalid does not answer", "--s3-end",
+    ),
+    "no proxy": (
+        "s3://B/p", (), {"http_proxy": "http://me:word@127.0.0.1:1"}, "Connection refused", "flow doctor",
+    ),
+    "no such proxy": (
+        "s3://B/p", (), {"HTTP_PROXY": "socks5://me:word@h:1"}, "socks5://h:1 is no proxy", "export http_proxy=http://",
+    ),
+    "no such profile": (
+        "s3://B/p", ("--s3-profile=prod",), {}, "the profile prod would stand, are not here", "aws configure --profile",
+    ),
+    "no such role": (
+        "s3://B/p", ("--s3-role=arn:aws:iam::000000000000:role/none",), {"AWS_ENDPOINT_URL_STS": "http:E"},
+        "role/none", "aws sts get-caller-identity",
+    ),
+    "bucket of others": (
+        "s3://B/p", (), {"AWS_ACCESS_KEY_ID": "111122223333"}, "may not do s3:PutObject on arn:aws:s3:::B/p/", "allow",
+    ),
+    "half a URL": ("s3:B/p", (), {}, "can't be imported", "--datastore=s3://"),
+    "capitals": ("S3://B/p", (), {}, "there is no datastore 'S3'", "did you mean --datastore=s3?"),
     "no endpoint": ("s3://B/p", ("--s3-endpoint=127.0.0.1:9000",), {}, "is no URL of an S3 endpoint", "http://"),
     "no bucket": ("s3://", (), {}, "names no bucket", "--datastore=s3://BUCKET/PREFIX"),
     "name alone": ("s3", (), {}, "the s3 store needs a bucket", "--datastore=s3://BUCKET/PREFIX"),
@@ -50,9 +72,13 @@ def server(ministack: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", CASES)
 def test_one_message_and_the_next_command(server: S3Server, name: str, command: str) -> None:
     url, options, variables, message, hint = CASES[name]
+    port = server.endpoint.removeprefix("http:")
+    options = tuple(option.replace(":E", f":{port}") for option in options)
+    variables = {name: text.replace(":E", f":{port}") for name, text in variables.items()}
     words = ("run", "linear.py") if command == "run" else (command,)
-    said = _flow(server, server.bucket(), url, words, options, variables)
-    assert message in said
+    bucket = server.bucket()
+    said = _flow(server, bucket, url, words, options, variables)
+    assert message.replace(":::B", f":::{bucket}") in said
     assert hint in said
     assert "Traceback" not in said
     assert server.secret not in said

@@ -95,7 +95,9 @@ def test_a_profile_that_is_not_there_is_told_where_there_are_files(files, monkey
         Identity("nobody").credentials()
     monkeypatch.delenv("AWS_CONFIG_FILE")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere/config")
-    with pytest.raises(BackendMisconfigured, match="no AWS credentials"):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAVARIABLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with pytest.raises(BackendMisconfigured, match="where the profile nobody would stand"):
         Identity("nobody").credentials()
 
 
