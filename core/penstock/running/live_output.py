@@ -98,7 +98,8 @@ class LiveOutput:
     def _look_later(self, one: _Followed, delay_s: float) -> None:
         with self._changed:
             heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._order), one))
-            self._changed.notify()
+            if self._due[0][2] is one:  # else the thread waits for another one anyway
+                self._changed.notify()
 
     def _work(self) -> None:
         while (one := self._next()) is not None:

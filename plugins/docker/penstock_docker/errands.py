@@ -18,11 +18,12 @@ _THREADS = 8  # that wait for the engine
 
 
 class Errands:
-    """ring: called, from a thread, when an errand has found the engine away. trouble: what it met, None once the
-    engine answers again."""
+    """trouble: what an errand has met that found the engine away, None once the engine answers again.
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    Nobody is called for it: who asks once a second soon knows, and one that is asked again at once fails at once.
+    """
+
+    def __init__(self) -> None:
         self.trouble: BackendUnavailable | None = None
         self._later: list[tuple[Work, Failed]] = []
         self._pending: set[Future[None]] = set()
@@ -50,7 +51,6 @@ class Errands:
             with self._lock:
                 self._later.append((work, failed))
             self.trouble = error
-            self._ring()
         except Exception as error:  # noqa: BLE001 - nobody waits for what a thread raises
             failed(error)
         else:

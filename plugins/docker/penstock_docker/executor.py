@@ -72,7 +72,7 @@ class DockerExecutor(Executor):
         self._engine = Engine(self._options["url"])
         self._images = images.Images(self._engine, run.note)
         self._containers = Containers(self._engine, self._images, run)
-        self._errands = Errands(self._ring)
+        self._errands = Errands()
         self._jobs: dict[str, _Known] = {}
         self._changed = threading.Condition()
         self._events: Events | None = None
@@ -282,7 +282,6 @@ class DockerExecutor(Executor):
                 self._do(self._look, name)
         elif isinstance(error, BackendUnavailable):
             self._errands.trouble = error
-            self._ring()
 
     def _look_at_all(self) -> None:
         """Once in a while, whatever was heard: an event that was missed must not keep a run for ever."""

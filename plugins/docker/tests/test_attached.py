@@ -1,0 +1,59 @@
+"""The attached streams of a container, however the engine cuts them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import BackendError
+from penstock_docker.attached import Attached
+
+pieces = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=300)), max_size=20)
+
+
+@given(pieces, st.lists(st.integers(1, 50), min_size=1, max_size=20))
+def test_output_arrives_whole_and_the_error_stream_is_remembered(
+    pieces: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    ours, theirs = socket.socketpair()
+    stream = Attached(theirs)
+    stream.setblocking(False)
+    data = b"".join(struct.pack(">BxxxI", of, len(piece)) + piece for of, piece in pieces)
+    got, at = b"", 0
+    while at < len(data):
+        size = cuts[at % len(cuts)]
+        ours.sendall(data[at : at + size])
+        at += size
+        try:
+            got += stream.recv(1 << 16)
+        except BlockingIOError:
+            continue
+    ours.close()
+    assert stream.recv(1 << 16) == b"", "the end"
+    assert got == b"".join(piece for of, piece in pieces if of == 1)
+    assert stream.tail == b"".join(piece for of, piece in pieces if of == 2)[-4096:]
+    stream.close()
+    stream.close()
+
+
+def test_bytes_that_the_engine_did_not_frame_are_refused() -> None:
+    ours, theirs = socket.socketpair()
+    stream = Attached(theirs)
+    ours.sendall(b"HTTP/1.1 500 no\r\n")
+    with pytest.raises(BackendError, match="no such piece"):
+        stream.recv(100)
+    ours.close()
+    stream.close()
+
+
+def test_variables_are_one_line() -> None:
+    ours, theirs = socket.socketpair()
+    stream = Attached(theirs)
+    stream.give({"A": "ü\n\"", "B": ""})
+    assert ours.recv(1000) == b'{"A": "\\u00fc\\n\\"", "B": ""}\n'
+    ours.close()
+    stream.close()
