@@ -109,12 +109,22 @@ def _packed(path: str, own_only: bool) -> Iterator[tuple[str, str, str, tuple[st
 
 
 def _extras(folder: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"^Provides-Extra: *(\S+)", _head(folder), re.MULTILINE))
+
+
+def _head(folder: str) -> str:
+    """What a metadata folder says of its distribution, without the long description."""
     try:
         with open(os.path.join(folder, "METADATA"), encoding="utf-8") as file:
-            head = file.read().partition("\n\n")[0]
+            return file.read().partition("\n\n")[0]
     except OSError:
-        return ()
-    return tuple(re.findall(r"^Provides-Extra: *(\S+)", head, re.MULTILINE))
+        return ""
+
+
+def required_by(entry: EntryPoint, extra: str) -> list[str]:
+    """The distributions that an extra of a distribution stands for."""
+    wanted = re.compile(rf"""Requires-Dist: *([\w.-]+).*;.*extra *== *['"]{re.escape(extra)}['"]""")
+    return [normal(found[1]) for found in map(wanted.match, _head(entry.metadata).splitlines()) if found]
 
 
 def source_of(entry: EntryPoint) -> str:

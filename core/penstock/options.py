@@ -60,7 +60,7 @@ class Option:
 
 
 CORE_OPTIONS = (
-    Option("", "executor", "str", help="Where tasks run."),
+    Option("", "executor", "str", help="Where tasks run; `flow plugins` lists what there is."),
     Option("", "datastore", "str", help="Where data lies: a name, or a URL that begins with it."),
     Option("", "metadata", "str", help="The catalogue of runs; follows the datastore unless said."),
     Option("", "logging", "str", help="Where long output goes; follows the datastore unless said."),

@@ -195,6 +195,14 @@ class Registry:
                 return NotInstalled(f"the {kind} {name!r} is not installed", hint=_installing(found.entry, name))
         return None
 
+    def absent(self, word: str) -> PluginError | None:
+        """The plugin that is not installed and whose name `word` begins with, as its options do."""
+        for found in self._plugins.values():
+            for extra in found.entry.extras:
+                if word.startswith(f"{extra}-"):
+                    return self._absent("plugin", extra)
+        return None
+
     def _unknown(self, kind: str, name: str) -> PluginError:
         absent = self._absent(kind, name)
         if absent is not None:
@@ -287,13 +295,20 @@ def _of_this_contract(found: Plugin, backend: Backend) -> Backend:
 
 def _installing(entry: EntryPoint, extra: str) -> str:
     """How an extra of core's distribution is installed: from the checkout that core itself came from, if it has it."""
-    folder = os.path.join(entry_points.source_of(entry), "plugins", extra.replace("-", "_"))
-    if not os.path.isfile(os.path.join(folder, "pyproject.toml")):
-        return f"pip install '{entry.distribution}[{extra}]'"
     import shlex
 
-    below = os.path.relpath(folder)
-    return f"pip install {shlex.quote(folder if below.startswith(os.pardir) else os.path.join(os.curdir, below))}"
+    checkout, found = entry_points.source_of(entry), []
+    for required in entry_points.required_by(entry, extra):
+        name = required.removeprefix(f"{entry.distribution}-").replace("-", "_")
+        folder = os.path.join(checkout, "plugins", name)
+        if not os.path.isfile(os.path.join(folder, "pyproject.toml")):
+            break
+        below = os.path.relpath(folder)
+        found.append(shlex.quote(folder if below.startswith(os.pardir) else os.path.join(os.curdir, below)))
+    else:
+        if found:
+            return f"pip install {' '.join(found)}"
+    return f"pip install '{entry.distribution}[{extra}]'"
 
 
 def _reason(error: Exception) -> str:

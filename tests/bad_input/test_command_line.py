@@ -39,16 +39,33 @@ BEFORE_ANY_RUN = {
     "no file": (["run"], 2, ["Missing argument 'FILE"], "run --help"),
     "unknown command": (["rnu"], 2, ["no command 'rnu'"], "'run'"),
     "unknown command, nothing near": (["xyzzy"], 2, ["no command 'xyzzy'"], "there are: run, resume"),
+    **{f"unknown command, known elsewhere: {words}": (words.split(), 2, [f"no command {words.split()[0]!r}"], meant)
+       for words, meant in {"help": " --help", "help logs": " logs --help", "version": " --version",
+                            "list": " runs", "stop": " cancel RUN", "fine.py": " run fine.py",
+                            "./fine.py --alpha=3": " run ./fine.py", "fine.py check": " check fine.py",
+                            "fine.py:FineFlow": " run fine.py:FineFlow"}.items()},
+    "option with one dash": (["run", "fine.py", "-alpha=5"], 2, ["-alpha=5 is no option"], "--alpha=5"),
+    "option with no dash": (["run", "fine.py", "alpha=5"], 2, ["alpha=5 is no option"], "--alpha=5"),
+    "option with no dash, and another that is none": (
+        ["run", "fine.py", "alpha=5", "--xyzzy"], 2, ["alpha=5 is no option"], "--alpha=5",
+    ),
+    "option of a command with one dash": (["runs", "-status", "failed"], 2, ["-status is no option"], "--status"),
+    "option of a backend that is not installed": (
+        ["run", "fine.py", "--docker-image=x"], 2, ["there is no --docker-image"], "pip install ",
+    ),
+    "decorator that is not installed": (["run", "fine.py", "--with=docker"], 4, ["--with docker:"], "pip install "),
     "unknown option": (
         ["run", "fine.py", "--max-worker=3"],
         2,
         ["No such option '--max-worker'", "--max-workers"],
-        "run --help",
+        "run fine.py --help",
     ),
     "unknown option of another command": (["runs", "--follow"], 2, ["No such option '--follow'"], "runs --help"),
-    "unknown parameter": (["run", "fine.py", "--alpah=3"], 2, ["'--alpah'", "--alpha"], "run --help"),
-    "too many words": (["run", "fine.py", "again"], 2, ["unexpected extra argument (again)"], "run --help"),
-    "option without its value": (["run", "fine.py", "--tag"], 2, ["'--tag' requires an argument"], "run --help"),
+    "unknown parameter": (["run", "fine.py", "--alpah=3"], 2, ["'--alpah'", "--alpha"], "run fine.py --help"),
+    "too many words": (["run", "fine.py", "again"], 2, ["unexpected extra argument (again)"], "run fine.py --help"),
+    "option without its value": (
+        ["run", "fine.py", "--tag"], 2, ["'--tag' requires an argument"], "run fine.py --help"
+    ),
     "option twice": (
         ["run", "fine.py", "--max-workers=1", "--max-workers", "2"],
         2,
@@ -59,7 +76,7 @@ BEFORE_ANY_RUN = {
     "no workers": (["run", "fine.py", "--max-workers=0"], 2, ["--max-workers", "at least one job"], "--max-workers=4"),
     "less than no workers": (["run", "fine.py", "--max-workers=-1"], 2, ["--max-workers", "not -1"], "--max-workers=4"),
     "workers in words": (["run", "fine.py", "--max-workers=x"], 2, ["'x' is not a whole number"], "--max-workers=4"),
-    "no splits": (["run", "fine.py", "--max-num-splits=0"], 2, ["--max-num-splits", "x>=1"], "run --help"),
+    "no splits": (["run", "fine.py", "--max-num-splits=0"], 2, ["--max-num-splits", "x>=1"], "run fine.py --help"),
     "unknown executor": (["run", "fine.py", "--executor=locl"], 4, ["no executor 'locl'"], "--executor=local"),
     "unknown executor, nothing near": (
         ["run", "fine.py", "--executor=xyzzy"],
@@ -104,13 +121,13 @@ BEFORE_ANY_RUN = {
         ["run", "fine.py", "--local-durable=maybe"],
         2,
         ["--local-durable"],
-        "run --help",
+        "run fine.py --help",
     ),
     "unknown choice": (
         ["run", "fine.py", "--on-failure=fail_fast"],
         2,
         ["'fail_fast' is not one of", "Did you mean 'fail-fast'?"],
-        "run --help",
+        "run fine.py --help",
     ),
     "executor for no step": (
         ["run", "fine.py", "--executor-for=strat=local"],
@@ -158,12 +175,13 @@ BEFORE_ANY_RUN = {
     ),
     "resume of no run": (["resume", "fine.py"], 2, ["FineFlow has no run"], "flow run"),
     "resume of an unknown step": (["resume", "fine.py", "strat"], 2, ["FineFlow has no step 'strat'"], "'start'"),
-    "parameter for resume": (["resume", "fine.py", "--alpha=3"], 2, ["'--alpha'"], "resume --help"),
+    "parameter for resume": (["resume", "fine.py", "--alpha=3"], 2, ["'--alpha'"], "resume fine.py --help"),
     "show of nothing": (["show"], 2, ["what shall be shown?"], "flow show FILE"),
     "unknown flow": (["show", "NoFlow"], 2, ["no flow 'NoFlow' has run"], "flow run"),
     "unknown run": (["logs", "NoFlow/20200101-0000-aaaa/start"], 2, ["no flow 'NoFlow' has run"], "flow run"),
     "too deep": (["show", "a/b/c/d/e/f"], 2, ["not of the form Flow/run/step/task"], "flow runs"),
-    "continue of no flow": (["continue", "NoFlow/latest"], 2, ["NoFlow has no run"], "flow runs"),
+    "continue of no flow": (["continue", "NoFlow/latest"], 2, ["no flow 'NoFlow' has run"], "flow run FILE"),
+    "a flow file where a flow is wanted": (["show", "fine"], 2, ["no flow 'fine' has run"], "flow show fine.py"),
     "continue of nothing": (["continue"], 2, ["Missing argument 'RUN'"], "continue --help"),
     "cancel of a step": (["cancel", "A/b/c"], 2, ["'A/b/c' is not of the form Flow/RUN"], "flow runs"),
     "unknown setting": (["config", "max_worker"], 2, ["no setting 'max_worker'"], "'max_workers'"),
@@ -209,6 +227,14 @@ def test_the_same_as_a_command_of_the_file(case: str, shell: Shell) -> None:
 
 # arguments, exit code, what is said, next; RUN stands for the id of a run of `fine.py` that has succeeded
 AFTER_A_RUN = {
+    "run where a step is wanted": (["resume", "fine.py", "latest"], 2, ["no step 'latest'"], "--origin-run-id=latest"),
+    "id where a step is wanted": (["resume", "fine.py", "RUN"], 2, ["no step 'RUN'"], "--origin-run-id=RUN"),
+    "run where a flow is wanted": (["runs", "FineFlow/RUN"], 2, ["FineFlow/RUN is a run"], "flow show FineFlow/RUN"),
+    "latest where a flow is wanted": (["runs", "latest"], 2, ["latest is a run"], "flow show latest"),
+    "nothing": (["show", ""], 2, ["'' is not of the form Flow\n"], "flow runs"),
+    "cancel of nearly the flow": (["cancel", "FinFlow/RUN"], 2, ["no flow 'FinFlow' has run"], "'FineFlow'"),
+    "artifact that no task has": (["dump", "latest/end", "--include=xx"], 2, ["latest/end has no artifact xx"], "x"),
+    "nearly an action": (["tag", "ad", "latest", "good"], 2, ["no flow 'ad' has run"], " tag add latest good"),
     "unknown id": (["show", "FineFlow/20200101-0000-aaaa"], 2, ["FineFlow has no run '20200101-0000-aaaa'"], "RUN"),
     "malformed id": (["show", "FineFlow/../../etc"], 2, ["'etc' is no task id"], "flow runs"),
     "id of another flow": (["show", "OtherFlow/RUN"], 2, ["no flow 'OtherFlow' has run"], "FineFlow"),
@@ -219,7 +245,7 @@ AFTER_A_RUN = {
     "malformed task": (["show", "FineFlow/RUN/end/../.."], 2, ["end/../.."], ""),
     "unknown attempt": (["logs", "FineFlow/RUN/end/0", "--attempt=4"], 2, ["attempt"], ""),
     "unknown step of dump": (["dump", "FineFlow/RUN/strt"], 2, ["has no step 'strt'"], "'start'"),
-    "dump of a flow": (["dump", "FineFlow"], 2, ["'FineFlow' is a flow; a run is wanted"], "FineFlow/latest"),
+    "dump of a flow": (["dump", "FineFlow"], 2, ["'FineFlow' is a flow; a run is wanted"], " dump FineFlow/latest"),
     "dump into a folder": (["dump", "FineFlow/RUN/end", "--file=."], 2, ["'--file'", "is a directory"], "dump --help"),
     "dump into no folder": (
         ["dump", "FineFlow/RUN/end", "--file=no/where"],

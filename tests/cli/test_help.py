@@ -101,4 +101,5 @@ def test_an_option_that_is_nearly_typed(command: str, typo: str, meant: str, she
         "logs": ["F/r"],
     }
     answer = shell.flow(command, *word.get(command, []), f"{typo}=3")
-    is_refusal(answer, 2, typo, meant, next_=f"{command} --help")
+    file = word[command] if command in ("run", "resume") else []
+    is_refusal(answer, 2, typo, meant, next_=" ".join([command, *file, "--help"]))

@@ -118,18 +118,19 @@ def test_what_is_to_be_installed_comes_from_the_checkout_that_core_came_from(
     if at:
         (checkout / "plugins" / "steam_engine").mkdir(parents=True)
         (checkout / "plugins" / "steam_engine" / "pyproject.toml").touch()
-    install(tmp_path, "penstock", "1.0", "[penstock]\ncore = penstock.builtin\n", "Provides-Extra: steam-engine")
+    extras = "Provides-Extra: steam\nRequires-Dist: penstock-steam-engine; extra == 'steam'\nRequires-Dist: click>=8"
+    install(tmp_path, "penstock", "1.0", "[penstock]\ncore = penstock.builtin\n", extras)
     told = {"url": checkout.as_uri(), "dir_info": {}}
     (tmp_path / "penstock-1.0.dist-info" / "direct_url.json").write_text(json.dumps(told))
     (tmp_path / "elsewhere").mkdir()
     for folder in filter(Path.is_dir, (tmp_path, tmp_path / "elsewhere", checkout)):
         monkeypatch.chdir(folder)
-        with pytest.raises(NotInstalled, match="the executor 'steam-engine' is not installed") as error:
-            Registry(path=[str(tmp_path)], environ={}).choose("executor", "steam-engine")
+        with pytest.raises(NotInstalled, match="the executor 'steam' is not installed") as error:
+            Registry(path=[str(tmp_path)], environ={}).choose("executor", "steam")
         pip, install_, what = shlex.split(error.value.hint)
         assert (pip, install_) == ("pip", "install")
         if at:
             assert Path(what).resolve() == checkout / "plugins" / "steam_engine"
             assert what.startswith("./") == checkout.is_relative_to(folder)
         else:
-            assert what == "penstock[steam-engine]"
+            assert what == "penstock[steam]"

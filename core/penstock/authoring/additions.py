@@ -64,8 +64,11 @@ def _named(name: str, where: str) -> Any:
 
     try:
         found = getattr(penstock, name, None) if name else None
-    except (ImportError, PluginError) as error:
-        raise UsageError(str(error), where=where, hint=getattr(error, "hint", "") or "flow run --help") from None
+    except PluginError as error:
+        error.where = where
+        raise
+    except ImportError as error:
+        raise UsageError(str(error), where=where, hint="flow run --help") from None
     if isinstance(found, type) and issubclass(found, StepDecorator):
         return found
     own = [one.name for one in StepDecorator.__subclasses__() if one.name not in ("", "executor", "parallel")]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
 
 _WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'"`;])+"""
-_COMMAND = re.compile(rf"(?:flow|python {_WORD}) (?P<name>[a-z]+)\b(?: {_WORD})*")
+_COMMAND = re.compile(rf"(?:flow|python (?:-m penstock|{_WORD})) (?P<name>[a-z]+)\b(?: {_WORD})*")
 
 _STORES = ("datastore", "metadata", "logging")
 # What a command needs to be told again: kinds of backend with their options; None for every setting there is.

@@ -50,10 +50,10 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except BaseException as error:
             ctx.close()  # click closes a context only when it was made to the end: a host may have been started
-            if isinstance(error, click.UsageError):
-                error.ctx = error.ctx or ctx  # of some click forgets where it happened
             if isinstance(error, click.NoSuchOption):
-                raise self._of_another_backend(ctx.obj, error.option_name) or error from None
+                raise self._meant(ctx) or self._of_another_backend(ctx.obj, error.option_name) or error from None
+            if isinstance(error, click.UsageError):
+                raise self._meant(ctx) or error from None
             raise
 
     def extra_options(self, ctx: click.Context, args: list[str]) -> Iterable[click.Parameter]:
@@ -110,6 +110,15 @@ class Command(click.Command):
             if len(given) > 1:
                 raise UsageError(f"{one.opts[0]} is given {len(given)} times", hint="say it once")
 
+    def _meant(self, ctx: click.Context) -> UsageError | None:
+        """An option without its dashes, or with one of them."""
+        known = {spelt for one in self.get_params(ctx) if isinstance(one, click.Option) for spelt in one.opts}
+        for word in ctx.obj.typed[1]:
+            dashed = f"--{word.lstrip('-')}"
+            if word != dashed and ("=" in word or word.startswith("-")) and dashed.partition("=")[0] in known - {word}:
+                return UsageError(f"{word} is no option", where=word, hint=f"did you mean {dashed}?")
+        return None
+
     def _of_another_backend(self, session: Session, flag: str) -> UsageError | None:
         for backend in session.registry.backends():
             for option in options_of(backend):
@@ -118,14 +127,15 @@ class Command(click.Command):
                         f"{flag} belongs to {_titled(backend)}, which is not chosen",
                         hint=f"add --{backend.kind}={backend.name}",
                     )
-        return None
+        absent = session.registry.absent(flag.removeprefix("--"))
+        return None if absent is None else UsageError(f"there is no {flag}: {absent.message}", hint=absent.hint)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options under their headings: those of the command first."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for one in self.get_params(ctx):
             row = one.get_help_record(ctx)
-            if row is not None:
+            if row is not None and row[1]:  # an argument without a word about it stands in the first line
                 sections.setdefault(one.section if isinstance(one, Sectioned) else "Options", []).append(row)
         for title in sorted(sections, key=lambda title: (title != "Options", not title.startswith("Param"))):
             if sections[title]:

@@ -111,7 +111,7 @@ class PlainConsole:
         facts += [f"{result.reused} taken over"] if result.reused else []
         self._say(f"{result.flow}/{result.run} {result.outcome}: {', '.join(facts)}, {_clock(result.wall_s)}")
         if result.outcome == SUCCEEDED and result.reused and not done:
-            self._say("  nothing was left to run; name a step to run it and what follows again: flow resume FILE STEP")
+            self._say(f"  nothing was left to run; to run a step and what follows again: {self._resume(result)} STEP")
         if result.outcome != SUCCEEDED:
             self._say(f"  next: {self._again(self._next(result))}")
 
@@ -143,8 +143,11 @@ class PlainConsole:
             return f"flow show {result.flow}/{result.run}"
         if not result.begun:  # nothing is there to take over
             return f"python {file} run" if self._script else f"flow run {file}"
-        how = f"python {file} resume" if self._script else f"flow resume {file}"
-        return f"{how} --origin-run-id={result.run}"
+        return f"{self._resume(result)} --origin-run-id={result.run}"
+
+    def _resume(self, result: RunResult) -> str:
+        file = shown_file(result.file)
+        return f"python {file} resume" if self._script else f"flow resume {file}"
 
     def _done(self, record: Record, name: str, took: str) -> None:
         """One line a task; of a wide foreach only its tenths, or they would be all that is seen."""

@@ -12,7 +12,7 @@ from penstock.amounts import bytes_text
 from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.target import at, tasks_of
-from penstock.errors import ArtifactError, UsageError
+from penstock.errors import ArtifactError, NotFound, UsageError
 from penstock.nearest import hint
 from penstock.printable import printable
 
@@ -52,6 +52,9 @@ def command(
     names = {name.strip() for one in include for name in one.split(",") if name.strip()}
     tasks = list(tasks_of(session, pathspec))
     found = {_key(task): _chosen(task, names, private) for task in tasks}
+    if names and file is None and not as_json and not any(found.values()):
+        known = sorted({name for task in tasks for name in dir(task.artifacts)})
+        raise NotFound(f"{pathspec} has no artifact {', '.join(sorted(names))}", hint=hint(min(names), known))
     if file is not None:
         _write(file, found, max_value_size)
     elif as_json:

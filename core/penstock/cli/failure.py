@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 
 import click
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # What writing to a stream can end with; an error of a file names the file.
 _CAN_NOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_OF_A_FLOW = ("run", "resume")
+_PLAIN = re.compile(r"'([\w@%+=:,./-]+)'")  # a word that was quoted for what is not shown of it
 USAGE, FAILED, PIPE_CLOSED, INTERRUPTED, TERMINATED = 2, 1, 128 + 13, 130, 143
 
 
@@ -44,9 +47,7 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
         click.echo(error.format_message(), err=True)
         return USAGE
     if isinstance(error, click.ClickException):
-        context = getattr(error, "ctx", None)
-        hint = f"{context.command_path if context else session.program} --help"
-        return _tell(error.format_message(), "", hint, error.exit_code, as_json=as_json)
+        return _tell(error.format_message(), "", _help(session), error.exit_code, as_json=as_json)
     if isinstance(error, PenstockError):
         return _tell(error.message, error.where, session.again(error.hint), error.exit_code, as_json=as_json)
     import traceback
@@ -54,6 +55,17 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
     traceback.print_exception(error)
     _say("this is a fault of penstock or of a plugin: what stands above says where")
     return FAILED
+
+
+def _help(session: Session) -> str:
+    """The help that says more: of the command, with the flow file whose parameters it lists."""
+    words = [session.called]
+    if session.typed is not None:
+        context, typed = session.typed
+        words.append(str(context.info_name))
+        if context.info_name in _OF_A_FLOW and not session.script:
+            words += [shown_file(word) for word in typed if os.path.isfile(word.partition(":")[0])][:1]
+    return " ".join([*words, "--help"])
 
 
 def forget_stream(fd: int) -> None:
@@ -68,7 +80,7 @@ def _tell(message: str, where: str, hint: str, code: int, *, as_json: bool) -> i
         _say(shown_place(where) + ":")
     _say(f"error: {shown_place(message)}")
     if hint:
-        _say(f"  next: {shown_place(hint)}")
+        _say(f"  next: {shown_command(hint)}")
     if as_json:
         from penstock.cli import document
 
@@ -83,6 +95,12 @@ def shown_place(text: str) -> str:
     except OSError:  # it was removed
         return text
     return text.replace(here, "") if len(here) > 1 else text
+
+
+def shown_command(hint: str) -> str:
+    """A command, or an advice, with paths as they are typed here."""
+    shown = shown_place(hint)
+    return shown if shown == hint else _PLAIN.sub(r"\1", shown)
 
 
 def shown_file(path: str) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import sys
 
 import click
 
 from penstock import entry_points
-from penstock.cli.failure import PipeClosed
+from penstock.cli.failure import PipeClosed, shown_file
 from penstock.cli.option import shared_options
 from penstock.cli.process import collect_again
-from penstock.cli.session import Session
+from penstock.cli.session import Session, split_file
 from penstock.errors import PluginError, UsageError
 from penstock.nearest import hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from typing import Any
 
     from penstock.plugin import Command
@@ -40,6 +41,12 @@ COMMANDS = {
     "config": ("config", "Show the settings that hold, and where each comes from."),
     "doctor": ("doctor", "Find what would keep a run from working here."),
 }
+
+ELSEWHERE = {
+    "version": "--version", "list": "runs", "ls": "runs", "ps": "runs", "status": "show RUN", "start": "run FILE",
+    "exec": "run FILE", "stop": "cancel RUN", "kill": "cancel RUN", "retry": "resume FILE", "validate": "check FILE",
+    "lint": "check FILE", "graph": "show FILE", "inspect": "show RUN", "settings": "config",
+}  # fmt: skip - what other programs call it
 
 
 class FlowGroup(click.Group):
@@ -82,7 +89,8 @@ class FlowGroup(click.Group):
         """Name, command and what is left. Raises UsageError that offers the nearest command."""
         found = self.get_command(ctx, args[0])
         if found is None:
-            raise UsageError(f"there is no command {args[0]!r}", hint=hint(args[0], self.list_commands(ctx)))
+            meant = _meant(ctx.obj, args) or hint(args[0], self.list_commands(ctx))
+            raise UsageError(f"there is no command {args[0]!r}", hint=meant)
         return args[0], found, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -94,6 +102,19 @@ class FlowGroup(click.Group):
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
+
+
+def _meant(session: Session, args: Sequence[str]) -> str:
+    """What is known elsewhere under another name; a flow file without its command."""
+    word, *rest = args
+    if word == "help":
+        return " ".join([session.called, *rest[:1], "--help"])
+    if word in ELSEWHERE:
+        return f"{session.called} {ELSEWHERE[word]}"
+    if os.path.isfile(split_file(word)[0]) and not session.script:
+        command = next((one for one in rest if one in COMMANDS), "run")
+        return f"{session.called} {command} {shown_file(word)}"
+    return ""
 
 
 def _added(session: Session) -> list[tuple[Plugin, Command]]:

@@ -20,7 +20,10 @@ class RunCommand(FlowCommand):
     takes_parameters = True
 
 
-@click.command("run", cls=RunCommand, help="Run the flow of a file to its end. Its parameters are options, too.")
+HELP = "Run the flow of a file to its end. Its parameters are options, too: `flow run FILE --help` shows them."
+
+
+@click.command("run", cls=RunCommand, help=HELP)
 @click.pass_context
 def command(
     ctx: click.Context, /, *, debug: bool, executor_for: Sequence[str], file: str = "", alias: str, **options: Any

@@ -16,6 +16,7 @@ from penstock.client import Client
 from penstock.errors import NotFound
 from penstock.values import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from penstock.view import RUN_STATES
+from penstock.which_run import runs_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def command(
     client = Client.over(session.home)
     flow = flow or session.flow
     if flow is not None and next(client.run_rows(flow, limit=1), None) is None:
-        raise client.no_flow(flow)
+        missing = client.no_flow(flow)
+        if "/" in flow or runs_back(flow) is not None:
+            missing = NotFound(f"{flow} is a run, and `runs` lists those of a flow", hint=f"flow show {flow}")
+        raise missing
     found = _found(client, flow, tags, status)
     rows = list(found if every else itertools.islice(found, limit))
     if as_json:

@@ -45,6 +45,15 @@ class Session:
         """Whether a flow file was started as a program: then pathspecs may leave out the flow, as Metaflow's do."""
         return self.file is not None
 
+    @property
+    def called(self) -> str:
+        """How this program is called from a shell."""
+        if self.file is None:
+            return self.program
+        from penstock.cli.failure import shown_file
+
+        return f"python {shown_file(self.file)}"
+
     def flow_file(self, named: str = "", *, alias: str = "") -> FlowFile:
         """The flow that a command is about: of the script, else `FILE[:FLOW]` as named."""
         from penstock.host.flow_file import FlowFile

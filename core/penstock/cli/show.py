@@ -17,7 +17,7 @@ from penstock.cli.session import split_file
 from penstock.cli.table import table
 from penstock.cli.target import at, target_of
 from penstock.client import Flow, Run, Step
-from penstock.errors import FlowError, UsageError
+from penstock.errors import FlowError, NotFound, UsageError
 from penstock.printable import printable
 from penstock.view import StepView, TaskView, preview_lines, task_view
 
@@ -50,7 +50,12 @@ def command(session: Session, what: str | None, form: str, as_json: bool) -> Non
         else:
             click.echo(_drawn(graph, form), nl=False)
         return
-    found = target_of(session, what)
+    try:
+        found = target_of(session, what)
+    except NotFound as error:
+        if Path(f"{what}.py").is_file():
+            error.hint = f"flow show {shown_file(f'{what}.py')}"
+        raise
     if isinstance(found, Flow):
         newest = found.latest_run
         assert newest is not None  # a flow without a run is not found

@@ -8,7 +8,8 @@ from penstock.cli import document
 from penstock.cli.command import Command
 from penstock.cli.target import at, target_of
 from penstock.client import Run
-from penstock.errors import UsageError
+from penstock.errors import NotFound, UsageError
+from penstock.nearest import nearest
 from penstock.printable import printable
 
 TYPE_CHECKING = False
@@ -54,23 +55,29 @@ def command(
     left = list(words)
     action = left.pop(0) if left and left[0] in ACTIONS else _LIST
     if run_id is None and not left:
-        raise UsageError("which run?", hint=f"{session.program} tag {action} RUN")
-    run = _run(session, run_id if run_id is not None else left.pop(0))
+        raise UsageError("which run?", hint=f"{session.called} tag {action} RUN")
+    try:
+        run = _run(session, run_id if run_id is not None else left.pop(0))
+    except NotFound as error:
+        meant = nearest(words[0], ACTIONS) if left and action == _LIST else None
+        if meant is not None:
+            error.hint = f"{session.called} tag {' '.join([meant, *left])}"
+        raise
     add, remove = [*added], [*removed]
     if action == _REPLACE and left and len(left) != 2:
         raise UsageError("replace takes two tags, OLD and NEW", hint="--remove OLD --add NEW   # for several")
     if left and action == _LIST:
-        hint = f"{session.program} tag add {run.pathspec} {left[0]}"
+        hint = f"{session.called} tag add {run.pathspec} {left[0]}"
         raise UsageError(f"what shall be done with {left[0]!r}?", hint=hint)
     remove += left if action == _REMOVE else left[:1] if action == _REPLACE else []
     add += left if action == _ADD else left[1:] if action == _REPLACE else []
     if action != _LIST and not (add or remove):
-        raise UsageError(f"which tags? There is nothing to {action}", hint=f"{session.program} tag {action} RUN TAG...")
+        raise UsageError(f"which tags? There is nothing to {action}", hint=f"{session.called} tag {action} RUN TAG...")
     if add or remove:
         try:
             run.replace_tags(remove, add)
         except UsageError as error:
-            error.hint = error.hint or f"{session.program} tag {run.pathspec}   # shows what it has"
+            error.hint = error.hint or f"{session.called} tag {run.pathspec}   # shows what it has"
             raise
         run = _run(session, run.pathspec)
     _tell(session, run, hide_system_tags, flat, as_json)
@@ -79,7 +86,7 @@ def command(
 def _run(session: Session, text: str) -> Run:
     found = target_of(session, text)
     if not isinstance(found, Run):
-        raise UsageError(f"{text!r} is not a run", hint=f"{session.program} tag {'/'.join(text.split('/')[:2])}")
+        raise UsageError(f"{text!r} is not a run", hint=f"{session.called} tag {'/'.join(text.split('/')[:2])}")
     return found
 
 

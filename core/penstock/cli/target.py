@@ -45,6 +45,8 @@ def run_of(session: Session, text: str, *, named: bool = False) -> tuple[str, st
         raise UsageError(f"{text!r} is not of the form Flow/RUN", hint="flow runs")
     flow, wanted = parts[0], parts[1] if len(parts) == 2 else None
     runs = [keys.name(folder) for folder in session.home.datastore.list_folders(keys.flow_prefix(flow))]
+    if not runs:
+        raise client.no_flow(flow)
     found = which_run(flow, wanted, runs)
     if wanted is None and named:
         raise _which(client, flow)
@@ -86,7 +88,8 @@ def tasks_of(session: Session, text: str) -> Iterator[Task]:
     """
     found = target_of(session, text)
     if isinstance(found, Flow):
-        raise UsageError(f"{text!r} is a flow; a run is wanted", hint=f"{found.id}/latest")
+        command = "" if session.typed is None else f"{session.called} {session.typed[0].info_name} "
+        raise UsageError(f"{text!r} is a flow; a run is wanted", hint=f"{command}{found.id}/latest")
     if isinstance(found, Task):
         yield found
     elif isinstance(found, Step):

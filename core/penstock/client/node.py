@@ -186,7 +186,8 @@ def _parsed(pathspec: str, form: str) -> Pathspec:
     try:
         spec = Pathspec.parse(pathspec)
     except ValueError as error:
-        raise UsageError(f"{pathspec!r} is not of the form {form}: {error}", hint="flow runs") from error
+        why = "" if repr(pathspec) in str(error) else f": {error}"
+        raise UsageError(f"{pathspec!r} is not of the form {form}{why}", hint="flow runs") from error
     if len(spec.parts()) not in ((depth,) if depth < 4 else (4, 5)):
         raise UsageError(f"{pathspec!r} is not of the form {form}", hint="flow runs")
     return spec

@@ -18,7 +18,7 @@ from penstock.running.opening import Opening
 from penstock.storage import bundle, keys, records
 from penstock.user_name import user_name
 from penstock.values import PARAMETERS_STEP
-from penstock.which_run import which_run
+from penstock.which_run import runs_back, which_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Opened:
         """
         flow, graph, datastore = self.declaration.flow, self.declaration.graph, home.datastore
         if step is not None and step not in graph.steps:
-            raise UsageError(f"{flow} has no step {step!r}", hint=nearest.hint(step, graph.steps))
+            meant = f"--origin-run-id={step}" if runs_back(step) is not None or step[:1].isdigit() else ""
+            raise UsageError(f"{flow} has no step {step!r}", hint=meant or nearest.hint(step, graph.steps))
         origin = which_run(flow, origin, datastore.list_folders(keys.flow_prefix(flow)))
         state = lease.state(datastore, flow, origin)
         if state.alive and records.read(datastore, keys.run_outcome(flow, origin)) is None:

@@ -420,7 +420,9 @@ class FileDatastore(Datastore):
                 f"a path below {self._root} is too long for this system",
                 hint="choose a shorter folder: --local-root=FOLDER",
             )
-        return BackendUnavailable(f"{at}: {error.strerror or error}")
+        return BackendUnavailable(
+            f"{at}: {error.strerror or error}", hint="flow doctor   # or choose another folder: --local-root=FOLDER"
+        )
 
 
 class _Range(io.RawIOBase):
