@@ -78,7 +78,7 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     try:
         server = server_of(launch, folder, tell)
     except PenstockError as error:
-        _refuse(datastore, at, message, error)
+        refuse(datastore, at, message, error)
         return 1
     server.open(opened, datastore)  # which knows by now the store's clock, and as whom it comes
     signal.signal(signal.SIGTERM, lambda *_: server.kill("attempt", "the platform asked it to end"))
@@ -90,10 +90,8 @@ def _run(launch: dict[str, Any], folder: str, message: Message) -> int:
     return 0 if ended[0] == 0 else 1
 
 
-def _refuse(datastore: Datastore, at: tuple[str, str, str, str, int], message: Message, error: PenstockError) -> None:
+def refuse(datastore: Datastore, at: tuple[str, str, str, str, int], message: Message, error: PenstockError) -> None:
     """The flow can't be imported here: the attempt has failed, and its record says why."""
-    if error.hint.startswith("pip install "):
-        error.hint += "   # into what the job runs in: its image, or its environment"
     described, now_s = describe(error), time.time()
     text = text_of(error, described)
     print(text, end="", file=sys.stderr)
@@ -113,7 +111,7 @@ def owns(datastore: Datastore, at: tuple[str, str, str, str, int]) -> bool:
 
 
 def server_of(launch: dict[str, Any], folder: str, tell: Callable[[dict[str, Any], bytes], object]) -> Server:
-    """Import the flow and make ready to serve its attempts."""
+    """Import the flow and make ready to serve its attempts. Raises PenstockError for a flow that can't be imported."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     path = os.path.join(folder, launch["file"])
     read = {name: launch.get(name, "") for name in ("alias", "added", "copy_of")}
@@ -122,7 +120,12 @@ def server_of(launch: dict[str, Any], folder: str, tell: Callable[[dict[str, Any
     gc.disable()
     executor_decorators.make_inert(launch["decorators"])
     with SeedWatch() as watch:
-        flow_class, graph = source.load()
+        try:
+            flow_class, graph = source.load()
+        except PenstockError as error:
+            if error.hint.startswith("pip install "):
+                error.hint += "   # into what the job runs in: its image, or its environment"
+            raise
     return Server(flow_class=flow_class, graph=graph, source=source, seeded=watch.seeded, tell=tell)
 
 

@@ -12,7 +12,7 @@ import signal
 
 from penstock import contracts
 from penstock.errors import PenstockError
-from penstock.host.once import BEAT_EVERY_S, Beats, owns, server_of
+from penstock.host.once import BEAT_EVERY_S, Beats, owns, refuse, server_of
 from penstock.host.protocol import Link, Pipes
 from penstock.running.message import Message
 from penstock.running.plan import NOT_OWNER_EXIT_CODE
@@ -20,12 +20,19 @@ from penstock.storage import keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
 
 
 def serve_streams(launch: dict[str, Any], folder: str) -> int:
     """Serve until the driver closes the streams. Returns the exit code."""
-    host = _Host(launch, folder, _standard_streams())
+    host = _Host(launch, _standard_streams())
+    try:
+        host.load(launch, folder)
+    except PenstockError as error:
+        host.refuse(error)
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: host.end_all("the platform asked it to end"))
     while host.turn():
         pass
@@ -33,15 +40,35 @@ def serve_streams(launch: dict[str, Any], folder: str) -> int:
 
 
 class _Host:
-    def __init__(self, launch: dict[str, Any], folder: str, streams: Pipes) -> None:
+    def __init__(self, launch: dict[str, Any], streams: Pipes) -> None:
         self._flow, self._opened = launch["flow"], launch["opened"]
-        self._link = Link(streams)
+        self._streams, self._link = streams, Link(streams)
         self._beats: dict[str, Beats] = {}
-        self._server = server_of(launch, folder, self._tell)
         store = self._opened["datastore"]
         self._datastore = contracts.open(store["target"], store["options"])
+
+    def load(self, launch: dict[str, Any], folder: str) -> None:
+        """Import the flow, and be ready. Raises PenstockError for a flow that can't be imported."""
+        self._server = server_of(launch, folder, self._tell)
         self._server.open(self._opened, self._datastore)
-        self._server.register(streams.fileno(), streams.write_fileno())
+        self._server.register(self._streams.fileno(), self._streams.write_fileno())
+
+    def refuse(self, error: PenstockError) -> None:
+        """Record each attempt that comes as failed for this reason, until the driver closes the streams."""
+        while not self._link.closed:
+            self._link.wait()
+            for header, _ in self._link.receive():
+                if header["do"] != "run":
+                    continue
+                message = Message.of(json.loads(header["message"]))
+                code, at = NOT_OWNER_EXIT_CODE, self._at(message)
+                if owns(self._datastore, at):
+                    refuse(self._datastore, at, message, error)
+                    code = 1
+                self._link.send({"event": "ended", "name": header["name"], "exit_code": code})
+
+    def _at(self, message: Message) -> At:
+        return self._flow, self._opened["run"], message.step, message.place, message.attempt
 
     def _tell(self, header: dict[str, Any], payload: bytes) -> None:
         if header["event"] == "ended":
@@ -65,7 +92,7 @@ class _Host:
         return bool(self._server.children) or not self._link.closed
 
     def _start(self, name: str, message: Message, fresh: bool) -> None:
-        at = (self._flow, self._opened["run"], message.step, message.place, message.attempt)
+        at = self._at(message)
         try:  # whatever keeps this one from starting, the others go on
             if not owns(self._datastore, at):
                 self._link.send({"event": "ended", "name": name, "exit_code": NOT_OWNER_EXIT_CODE})

@@ -299,6 +299,15 @@ def test_what_a_step_says_is_told_with_its_line(shell, decorator, words):
 
 
 @pytest.mark.parametrize("reuse", ["false", "true"])
+def test_a_package_that_the_image_lacks_is_told_with_the_line_that_imports_it(shell, reuse):
+    shell.options(reuse=reuse)
+    shell.write("one.py", ONE_STEP.format(decorator="", body="pass").replace("\n", "\nimport pytest\n", 1))
+    answer = shell.flow("run", "one.py")
+    shell.told(answer, "one.py:2: FlowError: no module named 'pytest'", "its image, or its environment", code=1)
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("reuse", ["false", "true"])
 @pytest.mark.parametrize("which", ["bare_image", "old_image"])
 def test_what_is_found_out_late_ends_with_what_mends_it(shell, request, which, reuse):
     shell.options(image=request.getfixturevalue(which), reuse=reuse)

@@ -48,11 +48,15 @@ class Warm:
         return found
 
 
+def made(folder: Path) -> Bench:
+    kind = IsolatedExecutor(RunInfo(flow="none", run="none", user="suite"))
+    store = open_backend("penstock_local.file_datastore:FileDatastore", {"root": str(folder / "store")})
+    return Bench(folder, store, kind)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    kind = IsolatedExecutor(RunInfo(flow="none", run="none", user="suite"))
-    store = open_backend("penstock_local.file_datastore:FileDatastore", {"root": str(tmp_path / "store")})
-    with Bench(tmp_path, store, kind) as bench:
+    with made(tmp_path) as bench:
         yield bench
 
 
@@ -80,6 +84,22 @@ def test_an_attempt_that_another_copy_owns_is_left_alone(bench):
     for one in (warm, other):
         one.host.close()
         assert one.process.wait(LIMIT_S) == 0
+
+
+def test_a_flow_that_can_not_be_imported_there_fails_each_attempt_with_the_reason(tmp_path):
+    bench = made(tmp_path)
+    bench.file.write_text("import nowhere_at_all\n" + bench.file.read_text())
+    with bench:
+        (first, key), (second, other) = bench.attempt("succeed"), bench.attempt("succeed")
+        warm = Warm(first)
+        for job, code in ((first, 1), (second, 1), (first, 75)):
+            warm.host.start(job)
+            assert warm.ended(1) == {job.name: code}
+        for record in map(bench.record, (key, other)):
+            assert record.outcome == FAILED
+            assert record.exception["message"] == "no module named 'nowhere_at_all'"
+        warm.host.close()
+        assert warm.process.wait(LIMIT_S) == 0
 
 
 @pytest.mark.parametrize("how", ["killed", "left"])
