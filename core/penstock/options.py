@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Option:
     """One setting: of core (`owner` is empty) or of the backends named `owner`. type: as its author annotated it."""
 
-    __slots__ = ("default", "help", "name", "nearest", "owner", "required", "secret", "type")
+    __slots__ = ("default", "help", "name", "nearest_folder", "owner", "required", "secret", "type")
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class Option:
         *,
         required: bool = False,
         secret: bool = False,
-        nearest: bool = False,
+        nearest_folder: bool = False,
     ) -> None:
         self.owner, self.name, self.type, self.default, self.help = owner, name, type, default, help
-        self.required, self.secret, self.nearest = required, secret, nearest
+        self.required, self.secret, self.nearest_folder = required, secret, nearest_folder
 
     @property
     def key(self) -> str:
@@ -91,7 +91,7 @@ def options_of(backend: Backend) -> tuple[Option, ...]:
             one.metadata.get("help", ""),
             required=required,
             secret=one.metadata.get("secret", False),
-            nearest=one.metadata.get("nearest", False),
+            nearest_folder=one.metadata.get("nearest_folder", False),
         )
         if option.base_type not in _CONVERTERS:
             raise SettingsError(

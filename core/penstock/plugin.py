@@ -45,13 +45,13 @@ KINDS = {
 }
 
 
-def option(default: Any, *, help: str, secret: bool = False, nearest: bool = False) -> Any:
+def option(default: Any, *, help: str, secret: bool = False, nearest_folder: bool = False) -> Any:
     """A field of an options class.
 
-    secret: never shown, never written into a run. nearest: `default` is the name of a folder, which is looked for in
-    the working directory and the folders above it (`nearest_folder.py` has the rule).
+    secret: never shown, never written into a run. nearest_folder: `default` is the name of a folder, which is looked
+    for in the working directory and the folders above it (`nearest_folder.py` has the rule).
     """
-    return field(default=default, metadata={"help": help, "secret": secret, "nearest": nearest})
+    return field(default=default, metadata={"help": help, "secret": secret, "nearest_folder": nearest_folder})
 
 
 class Backend:

@@ -303,12 +303,20 @@ def _installing(entry: EntryPoint, extra: str) -> str:
         folder = os.path.join(checkout, "plugins", name)
         if not os.path.isfile(os.path.join(folder, "pyproject.toml")):
             break
-        below = os.path.relpath(folder)
+        below = _from_here(folder)
         found.append(shlex.quote(folder if below.startswith(os.pardir) else os.path.join(os.curdir, below)))
     else:
         if found:
             return f"pip install {' '.join(found)}"
     return f"pip install '{entry.distribution}[{extra}]'"
+
+
+def _from_here(folder: str) -> str:
+    """The way to a folder from the working one; upwards where that is gone."""
+    try:
+        return os.path.relpath(folder)
+    except OSError:
+        return os.pardir
 
 
 def _reason(error: Exception) -> str:

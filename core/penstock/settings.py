@@ -124,6 +124,11 @@ class Settings:
             _check_profile(profile, files)
         return cls(layers, declarations, folder, environ.get("HOME"))
 
+    @property
+    def folder(self) -> str:
+        """Where relative paths of flags and variables start, and project files are looked for."""
+        return self._folder
+
     # -- the chosen backends
 
     @property
@@ -249,7 +254,7 @@ class Settings:
                 raise kind(f"{layer.label_of(option)}: {raw!r} is not {error}", hint=example_of(option)) from None
         if option.required:
             raise UsageError(f"{option.owner} needs {option.flag}", hint=example_of(option))
-        if option.nearest:
+        if option.nearest_folder:
             from penstock.nearest_folder import nearest_folder
 
             return nearest_folder(option.default, self._folder, self._home)

@@ -48,12 +48,12 @@ def pasted(shell: Shell, line: str) -> Answer:
     return shell.call("sh", "-c", line, env={"PATH": f"{folder}:{shell.environment['PATH']}"})
 
 
-@pytest.mark.parametrize("script", [False, True], ids=["flow", "script"])
-@pytest.mark.parametrize("case", STARTED)
+@pytest.mark.parametrize(
+    ("case", "script"),
+    [(case, script) for case in STARTED for script in (False, True) if not (script and "Metaflow" in case)],
+)  # a script imports what it imports
 def test_a_failed_run_is_resumed_by_what_it_says(case: str, script: bool, shell: Shell) -> None:
     options, files, has, lacks = STARTED[case]
-    if script and "--metaflow" in options:
-        return  # a script imports what it imports
     for name, text in files.items():
         shell.write(name, text)
     words = [*options, "--break_it"]
@@ -115,3 +115,19 @@ def test_a_name_with_spaces_is_quoted(shell: Shell) -> None:
     answer = shell.flow("run", "größe; of 'pets'.py")
     assert answer.code == 3
     assert "größe; of" in pasted(shell, next_of(answer)).out
+
+
+@pytest.mark.parametrize("options", [[], ["--debug"]], ids=["local", "inline"])
+def test_a_run_that_takes_its_own_folder_away(options: list[str], shell: Shell) -> None:
+    """It is told as any other, with the store that it had."""
+    body = 'import os, shutil; shutil.rmtree(os.environ["GOING"]); raise ValueError("gone")'
+    file = shell.write("pets.py", PETS.replace('print("begin")', body))
+    going = shell.folder / "going"
+    going.mkdir()
+    store = f"--local-root={shell.folder}/store"
+    answer = shell.flow("run", str(file), store, *options, cwd=going, env={"GOING": str(going)})
+    is_tidy(answer)
+    assert answer.code == 1, answer
+    assert "ValueError: gone" in answer.err
+    assert next_of(answer).endswith(store), answer
+    assert pasted(shell, next_of(answer)).code == 1

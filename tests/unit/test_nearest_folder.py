@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,21 @@ def test_the_folder_is_looked_for_where_nobody_else_may_write(
     assert found == str((tmp_path / expected / ".data").resolve())
 
 
-@pytest.mark.parametrize(("mode", "found"), [(0o755, "."), (0o777, "a"), (0o1777, "a")])
-def test_a_folder_in_which_others_may_write_is_not_looked_into(tmp_path: Path, mode: int, found: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "user", "group", "found"),
+    [
+        (0o755, "mine", "mine", "."), (0o777, "mine", "mine", "a"), (0o1777, "mine", "mine", "a"),
+        (0o775, "mine", "mine", "."), (0o2775, "mine", "shared", "a"), (0o755, "mine", "shared", "."),
+        (0o755, "another", "mine", "a"),
+    ],
+)  # fmt: skip
+def test_a_folder_in_which_others_may_write_is_not_looked_into(
+    tmp_path: Path, mode: int, user: str, group: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: me if user == "mine" else me + 1)
+    gid = tmp_path.stat().st_gid
+    monkeypatch.setattr(os, "getgid", lambda: gid if group == "mine" else gid + 1)
     (tmp_path / ".data").mkdir()
     (tmp_path / "a").mkdir()
     tmp_path.chmod(mode)

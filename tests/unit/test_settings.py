@@ -31,7 +31,7 @@ class CloudOptions:
 @dataclass(frozen=True)
 class StoreOptions:
     url: str = option("", help="Where.")
-    root: Path = option(".data", help="Folder.", nearest=True)
+    root: Path = option(".data", help="Folder.", nearest_folder=True)
 
 
 class Shop:

@@ -40,10 +40,10 @@ _OF_A_RUN = ("alias", "added", "executor_for", "on_failure", "max_num_splits", "
 
 
 def again(session: Session, text: str) -> str:
-    """`text` with options in each of its commands; one that it already names stays as it is. Never raises."""
+    """`text` with options in each of its commands, where they can be known; one that it already names stays."""
     try:
         return _COMMAND.sub(lambda found: _completed(session, found[0], found["name"]), text)
-    except PenstockError:  # settings that can't be resolved are what the text is about
+    except (PenstockError, OSError):  # settings that can't be resolved, a folder that is gone: what the text is about
         return text
 
 

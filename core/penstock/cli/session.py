@@ -103,8 +103,9 @@ class Session:
         from penstock.home import Home
 
         environ = self._environ if of_the_flow else None
-        bare = Home.open({}, registry=self.registry, environ=environ, profile=self.profile)
-        return self._homes[-1].settings, bare.settings
+        here = self._homes[-1].settings
+        bare = Home.open({}, registry=self.registry, environ=environ, profile=self.profile, folder=here.folder)
+        return here, bare.settings
 
     @property
     def open(self) -> bool:

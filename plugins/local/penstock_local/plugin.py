@@ -25,7 +25,7 @@ class ProcessOptions:
 class FileOptions:
     """Where the files lie, and how hard they are kept."""
 
-    root: Path = option(".penstock", help="Folder of the data; default: the nearest .penstock.", nearest=True)
+    root: Path = option(".penstock", help="Folder of the data; default: the nearest .penstock.", nearest_folder=True)
     durable: bool = option(False, help="Sync every object to the disk, against a power cut.")
 
 
