@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 
 from penstock.values import Record
 
@@ -30,6 +32,7 @@ class Observers:
     def __init__(self, registry: Registry, note: Callable[[str], None]) -> None:
         self._registry, self._note = registry, note
         self._told: set[str] = set()
+        self._listener = ""  # the plugin that hears of an event at this moment
         self._before: list[tuple[str, dict[str, Any]]] | None = []  # None: they listen
         self._listening: dict[str, list[tuple[str, Callable[..., Any], tuple[str, ...]]]] = {}
         self._events: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(WAITING_AT_MOST)
@@ -67,11 +70,12 @@ class Observers:
         """Let listeners hear what is waiting, for at most 5 s. May be called twice."""
         self.listen()
         if self._thread is not None:
-            try:
+            until = time.monotonic() + CLOSE_WAIT_S
+            with contextlib.suppress(queue.Full):
                 self._events.put(None, timeout=CLOSE_WAIT_S)
-            except queue.Full:
-                self._once("observers", "observers are too slow; the last events are not told")
-            self._thread.join(CLOSE_WAIT_S)
+            self._thread.join(max(0.0, until - time.monotonic()))
+            if self._thread.is_alive():
+                self._once("the end", f"the plugin {self._listener} is too slow; the last events are not told")
             self._thread = None
 
     def _tell(self, hook: str, **event: Any) -> None:
@@ -89,9 +93,10 @@ class Observers:
         while (item := self._events.get()) is not None:
             hook, event = item
             for plugin, function, wanted in self._listening[hook]:
+                self._listener = plugin
                 try:
                     function(**{name: _copy(event[name]) for name in wanted})
-                except Exception as error:  # noqa: BLE001  an observer never changes the run
+                except BaseException as error:  # noqa: BLE001  an observer never changes the run, nor ends this thread
                     self._once(plugin, f"the plugin {plugin} failed in {hook}: {type(error).__name__}: {error}")
 
     def _once(self, who: str, text: str) -> None:

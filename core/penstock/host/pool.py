@@ -6,7 +6,7 @@ import select
 import time
 
 from penstock.contracts.host import HostEvent, Hosts
-from penstock.errors import BackendUnavailable
+from penstock.errors import BackendError, BackendUnavailable
 from penstock.host.process import STOP_WAIT_S, HostProcess
 
 TYPE_CHECKING = False
@@ -83,7 +83,12 @@ class HostPool(Hosts):
         return found
 
     def _receive(self, fd: int, host: HostProcess, found: list[HostEvent]) -> None:
-        for header, payload in host.link.receive():
+        reason = "the host that it ran beside died"
+        try:
+            frames = host.link.receive()
+        except BackendError as error:
+            frames, reason = host.link.receive(), f"its host can't be understood any more: {error}"
+        for header, payload in frames:
             event = header["event"]
             if event == "output":
                 self._show(header["name"], header["stream"], payload)
@@ -93,24 +98,22 @@ class HostPool(Hosts):
             elif event == "ended":
                 host.running.pop(header["name"], None)
                 self._where.pop(header["name"], None)
-                reason = header.get("reason", "")
-                found.append(
-                    HostEvent(kind="ended", name=header["name"], exit_code=header["exit_code"], reason=reason)
-                )
+                why, code = header.get("reason", ""), header["exit_code"]
+                found.append(HostEvent(kind="ended", name=header["name"], exit_code=code, reason=why))
             elif event == "serving" and header["reason"] and not self._noted:
                 self._noted = True
                 self._note(f"each task gets a fresh interpreter: {header['reason']}")
         if host.link.closed:
-            self._lose(fd, host, found)
+            self._lose(fd, host, found, reason)
 
-    def _lose(self, fd: int, host: HostProcess, found: list[HostEvent]) -> None:
+    def _lose(self, fd: int, host: HostProcess, found: list[HostEvent], reason: str) -> None:
         self._poll.unregister(fd)
         del self._links[fd]
         self._hosts = {key: one for key, one in self._hosts.items() if one is not host}
         host.end_attempts()
         for name in host.running:
             self._where.pop(name, None)
-            found.append(HostEvent(kind="lost", name=name, reason="the host that it ran beside died"))
+            found.append(HostEvent(kind="lost", name=name, reason=reason))
         host.running.clear()
         host.close()
 

@@ -7,7 +7,7 @@ import sys
 from _socket import socketpair  # of which `socket` is a wrapper that takes longer to import than a process to start
 
 from penstock import errors
-from penstock.errors import FlowError
+from penstock.errors import BackendError, FlowError
 from penstock.host.flow_file import FlowFile
 from penstock.host.spawned import Spawned
 from penstock.values import FACTS_VARIABLE
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock.host.declare import Declaration
+    from penstock.host.protocol import Frame
 
 STOP_WAIT_S = 5.0
 
@@ -44,7 +45,7 @@ class HostProcess:
 
         while True:
             self.link.wait()
-            for header, _ in self.link.receive():
+            for header, _ in self._received():
                 self._answered = True
                 if header["event"] == "declared":
                     return Declaration.of({name: value for name, value in header.items() if name != "event"})
@@ -62,6 +63,17 @@ class HostProcess:
                     where=self.file,
                     hint=f"python {shlex.quote(self.file)}   # shows what it does",
                 )
+
+    def _received(self) -> list[Frame]:
+        try:
+            return self.link.receive()
+        except BackendError as error:
+            self.close()
+            raise FlowError(
+                f"{os.path.basename(self.file)} writes into a descriptor that it did not open: {error}",
+                where=self.file,
+                hint="write only to files and sockets that the flow opens itself",
+            ) from error
 
     def end_attempts(self) -> None:
         """The host is gone: end the process groups of its attempts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.contracts.metadata import AttemptRow, RunRow, TagRow
-from penstock.errors import BackendUnavailable
+from penstock.errors import BackendError
 from penstock.storage import records, tags
 from penstock.storage.catalogue import DatastoreCatalogue, rebuild
 
@@ -42,7 +42,7 @@ class AttemptCopies:
         if rows:
             try:
                 self._metadata.write(rows)
-            except BackendUnavailable as error:
+            except BackendError as error:
                 self._note(f"the catalogue is behind ({error}); it is rebuilt from the records when needed")
 
 
@@ -69,7 +69,7 @@ def enter_outcome(
         known = {row.tag for row in home.metadata.tags(flow, run) if not row.system}
         for tag in known - there:
             home.metadata.forget(flow, run, tag)
-    except BackendUnavailable as error:
+    except BackendError as error:
         note(str(error))
         return
     if there - known:
@@ -82,5 +82,5 @@ def _keep(home: Home, rows: Sequence[Row], note: Callable[[str], None]) -> None:
         if home.metadata.needs_rebuild():
             rebuild(home.datastore, home.metadata)
         home.metadata.write(rows)
-    except BackendUnavailable as error:
+    except BackendError as error:
         note(str(error))

@@ -9,7 +9,7 @@ import time
 
 from penstock.contracts.executor import RunInfo
 from penstock.contracts.reach import Reach
-from penstock.errors import RunFailed
+from penstock.errors import PenstockError, RunFailed
 from penstock.host.elsewhere import HostOverStream
 from penstock.host.pool import HostPool
 from penstock.running import lease
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from penstock.running.jobs import Jobs
     from penstock.running.lease import Lease
     from penstock.running.placement import StepPlan
-    from penstock.running.scheduler import At
     from penstock.running.scheduler import Console as LoopConsole
     from penstock.running.wishes import Wishes
+    from penstock.storage.keys import At
     from penstock.values import Record
 
     class Console(LoopConsole, Protocol):
@@ -68,6 +68,7 @@ class Driver:
         self.home, self.declaration, self.steps = home, declaration, steps
         self.wishes, self.console = wishes, console
         self._signals: list[int] = []
+        self._scheduler: Scheduler | None = None  # once there is a run to drive
 
     def announce(self, header: Mapping[str, Any]) -> None:
         """Tags, and the first line that the user reads."""
@@ -106,7 +107,7 @@ class Driver:
                 )
                 kept.callback(scheduler.spool.close)
                 scheduler.spool.lay(keys.taken(flow, run), laid)
-                with self._heed_signals(scheduler, hosts):
+                with self._heed_signals(scheduler, hosts), _hint_to_go_on(flow, run):
                     outcome = scheduler.loop()
                 if not scheduler.superseded:
                     for one in jobs.values():
@@ -182,7 +183,7 @@ class Driver:
             on_parameters=lambda: self.write_run_id(run),
             continues=continues,
         )
-        self._hosts_by_name = scheduler.names
+        self._scheduler = scheduler
         return scheduler, jobs, hosts
 
     def _catch_up(self, header: Mapping[str, Any], observers: Observers, *, continues: bool) -> None:
@@ -229,7 +230,7 @@ class Driver:
         return lambda text: self.console.note(f"{executor}: {text}")
 
     def _show(self, name: str, stream: str, data: bytes) -> None:
-        at = self._hosts_by_name(name)
+        at = None if self._scheduler is None else self._scheduler.task_of(name)
         if at is not None:
             self.console.output(*at, stream, data)
 
@@ -300,3 +301,13 @@ class Driver:
         )  # fmt: skip
         self.console.run_ended(result)
         return result
+
+
+@contextlib.contextmanager
+def _hint_to_go_on(flow: str, run: str) -> Iterator[None]:
+    """What ends the loop before the run is over is told with how to go on."""
+    try:
+        yield
+    except PenstockError as error:
+        error.hint = "; then ".join(filter(None, (error.hint, f"flow continue {flow}/{run}")))
+        raise

@@ -13,7 +13,7 @@ from penstock.registry import READY
 from penstock.running.orders import driver_job_name
 from penstock.running.outcome import RunResult, end_run
 from penstock.storage import archive, records
-from penstock.values import FAILED, Resources
+from penstock.values import FAILED, RUNNING, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MAIN = "penstock.cli.driver_job"  # what the job runs
 PACKAGES = ("click", "pluggy")  # of a driver, beside those of a worker
 NEEDS = Resources(cpu=1, memory_mb=1024)
-RUNNING = "running"
 
 
 def check_detachable(home: Home) -> None:

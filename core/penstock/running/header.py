@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from penstock.home import Home
     from penstock.host.declare import Declaration
     from penstock.running.placement import StepPlan
-    from penstock.running.scheduler import At
     from penstock.running.wishes import Wishes
+    from penstock.storage.keys import At
 
 
 def make_header(

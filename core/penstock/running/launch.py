@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from penstock.host.flow_file import FlowFile
     from penstock.running.driver import Console
     from penstock.running.outcome import RunResult
-    from penstock.running.scheduler import At
     from penstock.running.wishes import Wishes
+    from penstock.storage.keys import At
     from penstock.values import Record
 
     Taken = tuple[Record, bytes]  # a record of the origin, and its object byte for byte

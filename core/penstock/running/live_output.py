@@ -13,21 +13,19 @@ import threading
 import time
 
 from penstock.contracts.logsink import STDERR, STDOUT, LogStream
-from penstock.errors import PenstockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeAlias
 
     from penstock.contracts.logsink import LogSink
-
-    At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
+    from penstock.storage.keys import At
 
 FIRST_LOOK_S = 3.0  # a host begins a log after 2 s (`pump.py`): output of a shorter attempt comes with its record
 LOOK_EVERY_S = 1.0
 SILENT_EVERY_S = 16.0  # of an attempt that has long said nothing
 LOOKS_A_SECOND = 20.0
+CLOSE_WAIT_S = 5.0
 _PIECES = 64  # of a stream that are taken at one look
 
 
@@ -91,7 +89,7 @@ class LiveOutput:
             self._closed = True
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_WAIT_S)  # a store that does not answer holds up nobody
 
     # -- in the thread
 
@@ -129,9 +127,11 @@ class LiveOutput:
         for source in one.read:
             stream = LogStream(*one.at, source)
             for _ in range(_PIECES):
+                if self._closed or one.over:
+                    break
                 try:
                     piece = self._sink.piece_at(stream, one.read[source])
-                except PenstockError:  # the next look, or the record, has it
+                except Exception:  # noqa: BLE001  whatever a sink raises: the next look, or the record, has it
                     break
                 if not piece:
                     break

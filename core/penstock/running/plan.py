@@ -260,27 +260,23 @@ def next_attempt(past: Past | None, policy: Policy) -> Attempt | None:
 
 # ---------------------------------------------------------------------------------- job and record, joined
 
-WAIT = "wait"  # nothing to do yet
 SETTLED = "settled"  # the record says it all
 WATCH = "watch"  # the job is over, but another copy of it owns the attempt: wait for that one's record
 NOT_OWNER_EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: this copy of the job found the attempt owned
 
 
-def reconcile(job_ended: bool, job_lost: bool, exit_code: int | None, has_record: bool) -> str:
-    """What a job's state and the presence of a record mean together.
+def reconcile(job_lost: bool, exit_code: int | None, has_record: bool) -> str:
+    """What the end of a job and the presence of a record mean together.
 
-    Returns WAIT, SETTLED, WATCH, or the outcome (FAILED, LOST) with which the scheduler gives the attempt up.
+    Returns SETTLED, WATCH, or the outcome (FAILED, LOST) with which the scheduler gives the attempt up.
 
         job \\ record        there         none
-        queued, running     settled       wait
         ended 0             settled       failed: it exited without a result
         ended otherwise     settled       failed; exit 75: watch
         lost                settled       lost
     """
     if has_record:
         return SETTLED
-    if not job_ended:
-        return WAIT
     if job_lost:
         return LOST
     return WATCH if exit_code == NOT_OWNER_EXIT_CODE else FAILED

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # all of penstock
+LONGEST_CHAIN = 100  # exceptions, each the cause of the next one
 _copied: list[tuple[str, str]] = []  # folder of this process's code, folder that it is a copy of; each ends in `/`
 
 
@@ -37,6 +38,29 @@ def _own(text: str) -> str:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as data: never raises, whatever the user's class does in its own methods."""
+    described, text = _alone(error)
+    texts, told = [text], {id(error)}
+    while (found := _behind(error)) is not None and id(found[0]) not in told and len(told) < LONGEST_CHAIN:
+        error, how = found
+        told.add(id(error))
+        texts += [f"\n{how}:\n\n", _alone(error)[1]]
+    described["traceback"] = "".join(reversed(texts))
+    return described
+
+
+def _behind(error: BaseException) -> tuple[BaseException, str] | None:
+    """What an exception came of, and how; None where that is nobody's to know."""
+    if isinstance(error, PenstockError):
+        return None
+    if error.__cause__ is not None:
+        return error.__cause__, "The above exception was the direct cause of"
+    if error.__context__ is not None and not error.__suppress_context__:
+        return error.__context__, "During its handling came"
+    return None
+
+
+def _alone(error: BaseException) -> tuple[dict[str, Any], str]:
+    """One exception without what is behind it: as data, and its traceback."""
     import traceback
 
     cls = type(error)
@@ -58,27 +82,13 @@ def describe(error: BaseException) -> dict[str, Any]:
     if isinstance(error, PenstockError):
         told = (("hint", _own(error.hint)), ("where", _own(error.where)))
         described.update({name: value for name, value in told if value})
-    described["traceback"] = "".join(_traceback(error, frames, dotted, message))
-    return described
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
+    return described, "".join([*lines, f"{dotted}: {message}\n" if message else f"{dotted}\n"])
 
 
 def _of_library(file: str) -> bool:
     """Whether a frame is not the user's: the line to look at is the last one of theirs."""
     return file.startswith(("<frozen ", _LIBRARY)) or f"{os.sep}site-packages{os.sep}" in file
-
-
-def _traceback(error: BaseException, frames: list[Any], dotted: str, message: str) -> list[str]:
-    import traceback
-
-    lines = []
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and not isinstance(error, PenstockError):
-        link = "The above exception was the direct cause of" if error.__cause__ else "During its handling came"
-        lines += [describe(cause)["traceback"], f"\n{link}:\n\n"]
-    if frames:
-        lines += ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
-    lines.append(f"{dotted}: {message}\n" if message else f"{dotted}\n")
-    return lines
 
 
 def text_of(error: BaseException, described: Mapping[str, Any]) -> str:

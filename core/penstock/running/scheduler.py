@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 
 from penstock.contracts.executor import Gang, JobState
 from penstock.contracts.logsink import LogStream
@@ -28,7 +29,7 @@ from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Protocol, TypeAlias
+    from typing import Any, Protocol
 
     from penstock.authoring.graph import Graph
     from penstock.contracts.datastore import Datastore
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from penstock.running.placement import StepPlan
     from penstock.running.plan import Ready
     from penstock.running.wake import Wake
-
-    At: TypeAlias = tuple[str, str, str, str, int]  # flow, run, step, place, number of the attempt
+    from penstock.storage.keys import At
 
     class Console(Protocol):
         """What the loop tells people; `cli/console.py` has the one that prints. live: it shows output as it comes."""
@@ -61,20 +61,21 @@ WAIT_S = 0.25  # how long the loop waits for an event before it looks at the clo
 REMOTE_LOOK_S = 2.0  # how often a task whose record another copy owes is looked at
 LIST_EVERY_S = 60.0
 SILENT_AFTER_S = 180.0  # six beats of a host elsewhere
+STORE_PATIENCE_S, STOP_PATIENCE_S, STORE_AGAIN_S = 600.0, 10.0, 2.0  # with a store that does not answer
 GANG_PATIENCE_S = 30.0  # for the platform to say which node of a gang it lost, and for the others to end
+DRIVER = "driver"  # writer of a record for an attempt that is given up: it does not know what that has printed
 DEFAULT_DELAY_ELSEWHERE_S = 120.0  # before a retry, where the user wrote none; here there is nothing to wait for
 
 
 class _Running:
     """An attempt on its way. look_at: when to look for its record, where no job of ours will tell; 0 while one will.
 
-    awaited: the origin's attempt that is awaited in place of a job; tail: what the platform kept of its output,
-    None while nobody asked for it; verdict: what the end of its job means; reason, hint: in the
-    platform's words; nodes: those that it runs beside.
+    awaited: the origin's attempt that is awaited in place of a job; verdict: what the end of its job means; reason,
+    hint: in the platform's words; nodes: those that it runs beside.
     """
 
     __slots__ = (
-        "attempt", "awaited", "executor", "hint", "look_at", "name", "nodes", "ready", "reason", "tail", "verdict",
+        "attempt", "awaited", "executor", "hint", "look_at", "name", "nodes", "ready", "reason", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +84,6 @@ class _Running:
         self.ready, self.attempt, self.name, self.executor, self.awaited = ready, attempt, name, executor, awaited
         self.look_at = 0.0
         self.nodes: Nodes | None = None
-        self.tail: str | None = None
         self.verdict = self.reason = self.hint = ""
 
 
@@ -140,6 +140,9 @@ class Scheduler:
         self._backlog, self._gangs = Backlog(), Gangs()
         self._running: dict[str, _Running] = {}
         self._awaited = dict(awaited or {})
+        self._heard: deque[tuple[str, JobEvent]] = deque()  # not understood yet
+        self._ended: dict[str, tuple[_Running, JobStatus]] = {}  # by name; their records are not read yet
+        self._away_since_s: float | None = None  # since when the store does not answer
         self._listed_at = time.monotonic()
         self._constants: str | None = None
         self._stopped = False  # nothing new is launched
@@ -157,21 +160,46 @@ class Scheduler:
         """Run to the end; returns the outcome. `please_stop` may be called from a signal handler in between."""
         try:
             self._backlog.add(self._unknown(self._plan.begin()))
-            self._launch()
+            self._reaches_store(self._launch)
             self._on_launched()
-            while self._running or not (self._stopped or self._backlog.moment_s is None):
-                self._wait()
+            while self._running or self._is_waited_for:
                 if not self.lease.beat():
                     self.superseded = True  # what runs elsewhere is the other scheduler's now
                     break
-                self._obey()
-                self._launch()
+                reached = True
+                for part in (self._wait, self._obey, self._launch):
+                    reached &= self._reaches_store(part)
+                if reached:
+                    self._away_since_s = None
         finally:
             self._live.close()
             self._copies.write()
         return plan.run_outcome(self._plan.finished, self.cancelled, self.failed)
 
-    def names(self, job: str) -> tuple[str, str] | None:
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether a task shall start though none runs: after its delay, or once the store answers."""
+        return not self._stopped and (self._backlog.moment_s is not None or self._away_since_s is not None)
+
+    def _reaches_store(self, part: Callable[[], None]) -> bool:
+        """Do a part of a turn; False when the store did not answer. What was begun is done again then, a little later.
+
+        Raises BackendUnavailable when it has not answered for ten minutes, or for a few seconds while the run stops.
+        """
+        try:
+            part()
+        except BackendUnavailable as error:
+            now = time.monotonic()
+            if self._away_since_s is None:
+                self._away_since_s = now
+                self.console.note(f"waiting for the store: {error}")
+            if now - self._away_since_s > (STOP_PATIENCE_S if self._asked_to_stop else STORE_PATIENCE_S):
+                raise
+            self.wake.wait(STORE_AGAIN_S)
+            return False
+        return True
+
+    def task_of(self, job: str) -> tuple[str, str] | None:
         """Step and place of a job that runs."""
         running = self._running.get(job)
         return None if running is None else running.ready.task
@@ -279,11 +307,16 @@ class Scheduler:
         if running.awaited:
             running.look_at = time.monotonic()
             return
-        if self._continues and jobs.executor.starts_once and self._has_printed(running):
-            # Its number can't stand for other output.
-            self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)
-            return
-        job = self._orders.job(ready, attempt, step, jobs.executor, self._constants)
+        try:
+            if self._continues and jobs.executor.starts_once and self._has_printed(running):
+                # Its number can't stand for other output.
+                self._give_up(running, LOST, "its scheduler died", plan.SUCCESSOR)
+                return
+            job = self._orders.job(ready, attempt, step, jobs.executor, self._constants)
+        except BackendUnavailable:
+            del self._running[name]
+            self._backlog.add([ready])
+            raise
         jobs.start(job, adopt=self._continues and not jobs.executor.starts_once)
         self._say_started(running)
 
@@ -311,49 +344,56 @@ class Scheduler:
         here = [jobs for name, jobs in self.jobs.items() if name in names and jobs.executor.uses_hosts]
         if not here:
             self.wake.wait(timeout_s)
-        ended: list[tuple[_Running, JobStatus]] = []
         for name, jobs in self.jobs.items():
-            for event in jobs.events(timeout_s / len(here) if jobs in here else 0.0):
-                self._hear(name, event, ended)
+            self._heard += [(name, event) for event in jobs.events(timeout_s / len(here) if jobs in here else 0.0)]
         for printed in self._live.news():
             self.console.output(*printed)
-        self._end(ended)
+        while self._heard:
+            self._hear(*self._heard[0])
+            self._heard.popleft()
+        self._end()
         self._look()
         self._end_broken()
 
-    def _hear(self, executor: str, event: JobEvent, ended: list[tuple[_Running, JobStatus]]) -> None:
+    def _hear(self, executor: str, event: JobEvent) -> None:
         if event.kind == REMARK:
             self.console.note(f"{executor}: {event.text}")
         running = self._running.get(event.name)
         if running is None:
             return  # settled already, by its record
         if event.kind == ENDED and event.status is not None:
-            ended.append((running, event.status))
+            self._ended.setdefault(running.name, (running, event.status))
         elif event.kind == REJECTED:
             del self._running[running.name]
             self._live.end(running.name)
             self._fail(running.ready, event.text)
         elif event.kind == TAIL:
-            running.tail = event.text
-            last = f"; its last words: {event.text.strip()}" if event.text.strip() else ""
-            self._give_up(running, running.verdict, together(running.reason + last, running.hint))
+            last = event.text.strip()
+            if last and self._has_printed(running):
+                last = ""  # it is shown with the record
+            reason = f"{running.reason}; its last words: {last}" if last else running.reason
+            self._give_up(running, running.verdict, together(reason, running.hint))
 
-    def _end(self, ended: Sequence[tuple[_Running, JobStatus]]) -> None:
+    def _end(self) -> None:
         """Jobs that are over; their records are read together, as many as have ended at once."""
+        ended = list(self._ended.values())
         found = self.datastore.get_many([keys.record(*self._at(running)) for running, _ in ended]) if ended else ()
         for (running, status), (_, raw) in zip(ended, found, strict=True):
-            if running.name not in self._running:
-                continue  # two events of one job
-            verdict = plan.reconcile(True, status.state is JobState.LOST, status.exit_code, raw is not None)
-            if verdict == plan.WATCH:
-                running.look_at = time.monotonic() + REMOTE_LOOK_S
-            elif raw is not None:
-                self._settle(running, raw)
-            else:
-                code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
-                running.verdict, running.hint = verdict, status.hint
-                running.reason = status.reason or f"the job ended{code} and without a result"
-                self._without_record(running)
+            if running.name in self._running:  # else what came before it has settled it
+                self._end_one(running, status, raw)
+            del self._ended[running.name]
+
+    def _end_one(self, running: _Running, status: JobStatus, raw: bytes | None) -> None:
+        verdict = plan.reconcile(status.state is JobState.LOST, status.exit_code, raw is not None)
+        if verdict == plan.WATCH:
+            running.look_at = time.monotonic() + REMOTE_LOOK_S
+        elif raw is not None:
+            self._settle(running, raw)
+        else:
+            code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
+            running.verdict, running.hint = verdict, status.hint
+            running.reason = status.reason or f"the job ended{code} and without a result"
+            self._without_record(running)
 
     def _without_record(self, running: _Running) -> None:
         """Ask the platform for what the job said, where it keeps that: our own log may never have begun."""
@@ -424,7 +464,7 @@ class Scheduler:
         except KeyMissing:
             return None
 
-    def _give_up(self, running: _Running, outcome: str, reason: str, writer: str = "driver") -> None:
+    def _give_up(self, running: _Running, outcome: str, reason: str, writer: str = DRIVER) -> None:
         """Claim the attempt for nobody, then its record; whatever the second claim returns is the truth."""
         at = self._at(running)
         jobs = self.jobs[running.executor]
@@ -495,9 +535,9 @@ class Scheduler:
         """What a job elsewhere printed: it comes with its record, or lies in the log sink. shown: how much was shown
         while it ran."""
         for source, fact in (("stdout", record.stdout), ("stderr", record.stderr)):
-            if fact is None:
+            if fact is None and record.writer not in (DRIVER, plan.SUCCESSOR):
                 continue
-            if "text" in fact:
+            if fact is not None and "text" in fact:
                 last = fact["text"].encode("utf-8", "surrogateescape")
                 missing = min(len(last), fact["size"] - shown[source])
                 self.console.output(record.step, record.place, source, last[len(last) - missing :])
@@ -559,10 +599,17 @@ class Scheduler:
             return
         jobs = self.jobs[step.executor]
         seats = [Gang(lead=started[0].name, index=index, size=len(started)) for index in range(len(started))]
-        made = [
-            self._orders.job(running.ready, attempt, step, jobs.executor, self._constants, seat)
-            for running, seat in zip(started, seats, strict=True)
-        ]
+        try:
+            made = [
+                self._orders.job(running.ready, attempt, step, jobs.executor, self._constants, seat)
+                for running, seat in zip(started, seats, strict=True)
+            ]
+        except BackendUnavailable:
+            for running in started:
+                del self._running[running.name]
+                nodes.running.discard(running.name)
+            self._backlog.add(some)
+            raise
         jobs.start(*made, adopt=self._continues and not jobs.executor.starts_once)
         for running in started:
             self._say_started(running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 
 
 class Wake:
@@ -15,6 +16,7 @@ class Wake:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._closed = False
+        self._calling = threading.RLock()  # a signal handler may come in between
 
     def fileno(self) -> int:
         """Readable once somebody has called."""
@@ -22,8 +24,8 @@ class Wake:
 
     def call(self) -> None:
         """End the present wait, or the next one."""
-        if not self._closed:
-            with contextlib.suppress(BlockingIOError):
+        with self._calling, contextlib.suppress(BlockingIOError):
+            if not self._closed:
                 os.write(self._write, b".")
 
     def clear(self) -> None:
@@ -39,6 +41,7 @@ class Wake:
 
     def close(self) -> None:
         """Free the descriptors. A thread that calls later has no effect."""
-        self._closed = True
-        os.close(self._read)
-        os.close(self._write)
+        with self._calling:  # else a late call would write into whatever has the number by then
+            self._closed = True
+            os.close(self._read)
+            os.close(self._write)

@@ -10,6 +10,12 @@ import functools
 from penstock.storage.sha256 import sha256
 from penstock.values import Pathspec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    At: TypeAlias = tuple[str, str, str, str, int]  # of an attempt: flow, run, step, place, number
+
 FORMAT = "format"
 CHUNKS = "chunks/"
 CODE = "code/"

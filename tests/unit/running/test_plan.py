@@ -13,7 +13,6 @@ from penstock.running.plan import (
     FREE_LOSSES,
     SETTLED,
     SUCCESSOR,
-    WAIT,
     WATCH,
     Past,
     Plan,
@@ -192,22 +191,20 @@ def test_the_attempt_after_a_past(
 
 
 @pytest.mark.parametrize(
-    ("ended", "lost", "code", "record", "verdict"),
+    ("lost", "code", "record", "verdict"),
     [
-        (False, False, None, False, WAIT),
-        (False, False, None, True, SETTLED),
-        (True, False, 0, True, SETTLED),
-        (True, False, 1, True, SETTLED),
-        (True, True, None, True, SETTLED),
-        (True, False, 0, False, FAILED),
-        (True, False, 1, False, FAILED),
-        (True, False, -9, False, FAILED),
-        (True, False, 75, False, WATCH),
-        (True, True, None, False, LOST),
+        (False, 0, True, SETTLED),
+        (False, 1, True, SETTLED),
+        (True, None, True, SETTLED),
+        (False, 0, False, FAILED),
+        (False, 1, False, FAILED),
+        (False, -9, False, FAILED),
+        (False, 75, False, WATCH),
+        (True, None, False, LOST),
     ],
 )
-def test_job_and_record_together(ended: bool, lost: bool, code: int | None, record: bool, verdict: str) -> None:
-    assert reconcile(ended, lost, code, record) == verdict
+def test_job_and_record_together(lost: bool, code: int | None, record: bool, verdict: str) -> None:
+    assert reconcile(lost, code, record) == verdict
 
 
 @pytest.mark.parametrize(
