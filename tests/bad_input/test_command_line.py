@@ -645,6 +645,30 @@ def test_a_pipe_that_is_closed(words: list[str], shell: Shell) -> None:
     assert (answer.code, answer.err) == (128 + signal.SIGPIPE, ""), answer
 
 
+@pytest.mark.parametrize("debug", [False, True], ids=["local", "inline"])
+@pytest.mark.parametrize("full", [False, True], ids=["closed", "full"])
+def test_a_run_whose_output_is_lost_says_so_and_goes_on(full: bool, debug: bool, shell: Shell) -> None:
+    """It says so once; its exit code is the run's, and what its tasks printed is kept."""
+    shell.write("fine.py", FINE.replace("self.x = self.alpha", "print('a'); self.x = self.alpha"))
+    reading, writing = os.pipe()
+    os.close(reading)
+    if full:
+        os.close(writing)
+        writing = os.open("/dev/full", os.O_WRONLY)
+    try:
+        answer = shell.flow("run", "fine.py", *(["--debug"] if debug else []), stdout=writing)
+    finally:
+        os.close(writing)
+    is_tidy(answer)
+    assert answer.code == 0, answer
+    why = "No space left on device" if full else "nobody reads it any more"
+    assert answer.err.count(f"standard output can't be written: {why}; the run goes on") == 1, answer
+    assert " succeeded: " in answer.err
+    command = re.findall(r"^  next: flow (.*)$", answer.err, re.MULTILINE)
+    assert len(command) == 1
+    assert shell.flow(*command[0].split()).out == "a\nx is 1\n"
+
+
 def test_a_run_whose_pipes_are_closed_goes_on(shell: Shell) -> None:
     shell.write("fine.py", FINE)
     reading, writing = os.pipe()

@@ -77,6 +77,12 @@ class PlainConsole:
         if newline:
             self._show(step, place, stream, whole.split(b"\n"))
 
+    def output_lost(self, error: OSError) -> None:
+        """Standard output can't be written: that is no reason to end a run."""
+        gone = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror
+        self._say(f"standard output can't be written: {gone}; the run goes on, and keeps what its tasks print")
+        self._say(f"  next: {self._again(f'flow logs {self._run}')}")
+
     def task_ended(self, record: Record, will_retry: bool) -> None:
         """How an attempt ended: once this says that a task is done, nothing can lose it."""
         for stream in ("stdout", "stderr"):
@@ -183,9 +189,7 @@ class PlainConsole:
         data = b"".join(prefix + line + b"\n" for line in lines)
         lost = write(out, tame(data) if out.isatty() else data)
         if lost is not None and out is sys.stdout:
-            gone = "nobody reads it any more" if isinstance(lost, BrokenPipeError) else lost.strerror
-            self._say(f"standard output can't be written: {gone}; the run goes on, and keeps what its tasks print")
-            self._say(f"  next: {self._again(f'flow logs {self._run}')}")
+            self.output_lost(lost)
 
     def _label(self, step: str, place: str) -> str:
         """`start`, and inside a foreach `train[17]`."""

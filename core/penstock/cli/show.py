@@ -194,8 +194,9 @@ def _task_row(task: TaskView) -> tuple[str, ...]:
 
 
 def _task_lines(found: Task, task: TaskView, rows: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    rows = {name: row for name, row in rows.items() if not name.startswith("_")}
     yield f"{found.pathspec}  {task.state}"
-    yield ""
+    yield from [""] if task.attempts else []
     yield from table(
         ("attempt", "outcome", "started", "time", "cpu", "memory", "reason"),
         (

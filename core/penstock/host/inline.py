@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class InlineHosts(Hosts):
     """Runs an attempt when its events are asked for, so that `start` returns at once like any other.
 
-    code: what this process imports from until the hosts are closed.
+    code: what this process imports from until the hosts are closed; output_lost: is told once that standard output
+    can't be written.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class InlineHosts(Hosts):
         datastore: Datastore,
         opened: Mapping[str, Any],
         code: ArchivedCode | None = None,
+        output_lost: Callable[[OSError], None],
     ) -> None:
-        self._code = code
+        self._code, self._output_lost = code, output_lost
+        self._lost = False
         self._world = World(flow_class=flow_class, graph=graph, datastore=datastore, opened=opened)
         self._opened = opened
         self._waiting: list[Job] = []
@@ -102,6 +105,9 @@ class InlineHosts(Hosts):
             finally:
                 self.at_work = False
                 current._clear()
+        if tee.lost is not None and not self._lost:
+            self._lost = True
+            self._output_lost(tee.lost)
         return 0 if record.outcome == SUCCEEDED else 1
 
 
@@ -130,6 +136,7 @@ class _Tee:
         self._lock = threading.Lock()
         self._stop = os.pipe()  # readable once the step is over: a process that it left behind may hold the pipes open
         self._drained = False
+        self.lost: OSError | None = None  # why standard output could not be written
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), daemon=True)
             for stream in (self._pump.out, self._pump.err)
@@ -156,9 +163,11 @@ class _Tee:
 
     def _pass_on(self, stream: str, piece: bytes) -> None:
         fd = self._saved[0 if stream == STDOUT else 1]
-        with contextlib.suppress(OSError):  # nobody reads it any more
+        try:
             while piece:
                 piece = piece[os.write(fd, piece) :]
+        except OSError as error:  # nobody reads it any more, a full disk: the step goes on
+            self.lost = error if stream == STDOUT else self.lost
 
     def _restore(self) -> None:
         if not self._drained:

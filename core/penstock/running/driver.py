@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
         def started(self, pathspec: Pathspec, executor: str, where: str) -> None: ...
         def run_ended(self, result: RunResult) -> None: ...
+        def output_lost(self, error: OSError) -> None: ...
 
 
 EXIT_CODES = {SUCCEEDED: 0, CANCELLED: 130}
@@ -221,8 +222,9 @@ class Driver:
             flow_class, graph = source.load()
             datastore = self.home.datastore
             return InlineHosts(
-                flow_class=flow_class, graph=graph, datastore=datastore, opened=opened, code=source.code
-            )
+                flow_class=flow_class, graph=graph, datastore=datastore, opened=opened, code=source.code,
+                output_lost=self.console.output_lost,
+            )  # fmt: skip
         note = self.console.note
         return HostPool(host, self.declaration, opened, own.lock_fd, self._show, note, wake, begun=own.keep_host)
 

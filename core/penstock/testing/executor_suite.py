@@ -111,8 +111,9 @@ class Bench:
         self._open.callback(sys.modules.pop, flow_class.__module__)
         self._open.callback(sys.path.__setitem__, slice(None), path)
         hosts = InlineHosts(
-            flow_class=flow_class, graph=graph, datastore=self.datastore, opened=self.opened
-        )
+            flow_class=flow_class, graph=graph, datastore=self.datastore, opened=self.opened,
+            output_lost=lambda error: self.notes.append(str(error)),
+        )  # fmt: skip
         self._open.callback(hosts.close)
         return hosts
 
