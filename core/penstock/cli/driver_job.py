@@ -50,7 +50,7 @@ def _drive(launch: dict[str, Any]) -> int:
     while True:
         home = Home.open(flags, registry=registry, recorded=header["settings"])
         try:
-            return continue_run(home, flow, run, console, typed=False).exit_code
+            return continue_run(home, flow, run, console, typed=False, for_job=True).exit_code
         except RunDriven:
             if time.monotonic() > until:
                 raise

@@ -44,7 +44,7 @@ def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> 
     until = time.monotonic() + CANCEL_WAIT_S
     state = lease.state(datastore, flow, run)
     lease.wake_driver(datastore, flow, run, state)  # once: a second signal would cut it off in the middle
-    while state.alive and time.monotonic() < until:
+    while state.alive and not state.to_come and time.monotonic() < until:
         ended = records.read(datastore, keys.run_outcome(flow, run))
         if ended is not None:
             return str(ended["outcome"])
@@ -53,7 +53,7 @@ def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> 
     ended = records.read(datastore, keys.run_outcome(flow, run))
     if ended is not None:
         return str(ended["outcome"])
-    if state.alive:
+    if state.alive and not state.to_come:
         raise RunFailed(
             f"{flow}/{run} was asked to end; its driver ({state}) has not answered yet",
             hint=f"flow runs {flow}   # it obeys at its next beat",
@@ -67,7 +67,7 @@ def _cancel_orphaned(home: Home, flow: str, run: str, note: Callable[[str], None
     Raises BackendError where jobs could not be ended; the run has no outcome then, so that one can ask again.
     """
     own = Lease(home.datastore, flow, run, user_name())
-    own.take()
+    own.take(for_job=True)
     try:
         header = read_header(home.datastore, flow, run)
         trouble = _end_jobs(home, header)

@@ -41,18 +41,19 @@ def continue_run(
     takeover: bool = False,
     max_workers: int | None = None,
     typed: bool = True,
+    for_job: bool = False,
 ) -> RunResult:
     """Go on with a run whose scheduler died, with its archived code.
 
     home: opened with the run's recorded settings (`read_header` has them). typed: somebody asks for it now, and takes
-    back what was asked before: that it shall end.
+    back what was asked before: that it shall end. for_job: this is the job that shall drive it.
     Raises UsageError when it has ended, RunDriven when somebody drives it.
     """
     datastore = home.datastore
     header = read_header(datastore, flow, run)
     _refuse_ended(datastore, header)
     own = Lease(datastore, flow, run, user_name())
-    own.take(takeover=takeover)
+    own.take(takeover=takeover, for_job=for_job)
     try:
         _refuse_ended(datastore, header)  # while this one waited for the lock
         if typed:

