@@ -104,6 +104,19 @@ def test_of_tasks_that_fail_alike_one_traceback_is_shown(kinds: int, shell: Shel
     assert shell.flow("logs", "ManyFlow/latest/each/39").err.count("Traceback") == 1, "the store has each of them"
 
 
+def test_tasks_that_fail_differently_are_not_the_same_error(shell: Shell) -> None:
+    shell.write("many.py", MANY.replace(
+        'raise ValueError("größe\\n  of " + str(self.input % KINDS))', "import os; os._exit(3 + self.input % 2)"
+    ).replace("RETRIES", "9").replace("range(40)", "range(4)").replace("@retry(times=1)", ""))
+    answer = shell.flow("run", "many.py", "--max-workers=1", "--on-failure=continue")
+    assert [line for line in answer.err.splitlines() if line.startswith("the same error in ")] == [
+        "the same error in 2 tasks: each[0], each[2]", "the same error in 2 tasks: each[1], each[3]"
+    ], answer
+    assert answer.err.count("failed (") == 4
+    shown = shell.flow("show", "latest/each").out
+    assert shown.count("its process ended without a result, with exit code 3") == 2, shown
+
+
 def test_a_retry_that_succeeds_says_once_why_it_was_needed(shell: Shell) -> None:
     shell.write("many.py", MANY.replace("RETRIES", "1").replace("KINDS", "1").replace("range(40)", "range(2)"))
     answer = shell.flow("run", "many.py", "--max-workers=1")

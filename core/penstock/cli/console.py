@@ -170,7 +170,7 @@ class PlainConsole:
     def _failed(self, record: Record, name: str, took: str) -> None:
         """One line: the whole traceback is what the task itself said last."""
         error = record.exception or {}
-        cause = (error.get("type"), error.get("message"), error.get("file"), error.get("line"))
+        cause = (error.get("type"), error.get("message"), error.get("file"), error.get("line"), record.reason)
         same = self._same.setdefault(cause, [])
         same.append(name)
         if len(same) > MOST_ALIKE:

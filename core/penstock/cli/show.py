@@ -19,7 +19,7 @@ from penstock.cli.target import at, target_of
 from penstock.client import Flow, Run, Step
 from penstock.errors import FlowError, NotFound, UsageError
 from penstock.printable import printable
-from penstock.view import StepView, TaskView, preview_lines, task_view
+from penstock.view import Failure, StepView, TaskView, preview_lines, task_view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from penstock.authoring.graph import Graph
     from penstock.cli.session import Session
     from penstock.client import Task
-    from penstock.view import Failure, RunView
+    from penstock.view import RunView
 
 _MOST_TASKS = 5  # of one failure that are named
 
@@ -184,11 +184,9 @@ def _step_lines(pathspec: str, step: StepView) -> Iterator[str]:
 
 def _task_row(task: TaskView) -> tuple[str, ...]:
     record = task.record
-    error = (
-        ""
-        if record is None or record.exception is None
-        else f"{record.exception['type']}: {record.exception['message']}"
-    )
+    error = ""
+    if record is not None and (record.exception is not None or record.reason):
+        error = Failure(record.exception, record.reason, ()).text
     state = task.state + (" (caught)" if record is not None and record.caught else "")
     return task.place, state, str(len(task.attempts)), duration_text(task.wall_s), error
 
