@@ -188,7 +188,7 @@ folder = tempfile.mkdtemp(prefix="penstock-")
 unpack(whole.read("code"), os.path.join(folder, "code"))
 packed = whole.read("runtime")
 runtime = os.path.join(os.environ.get(RUNTIME_VARIABLE, ""), hashlib.sha256(packed).hexdigest())
-if not os.path.isdir(runtime):
+if not os.access(runtime, os.R_OK | os.X_OK):
     runtime = os.path.join(folder, "runtime")
     unpack(packed, runtime)
 sys.path.insert(0, runtime)

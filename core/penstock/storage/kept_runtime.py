@@ -50,7 +50,10 @@ def _fill(kept: str, packed: bytes) -> None:
         archive.unpack(packed, part)
         never = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the name of the folder says what the source is
         compileall.compile_dir(part, quiet=2, invalidation_mode=never)
-        os.chmod(part, 0o755)
+        for at, _, files in os.walk(part):  # jobs may be somebody else, whatever this user's mask is
+            os.chmod(at, 0o755)
+            for name in files:
+                os.chmod(os.path.join(at, name), 0o644)
         os.rename(part, kept)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)  # another run was faster, or there is no room

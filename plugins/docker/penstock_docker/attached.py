@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 
 from penstock.errors import BackendError
@@ -19,6 +20,7 @@ _STDIN, _STDOUT, _STDERR = range(3)
 _PIECE = 1 << 16
 _TAIL = 4096
 _GIVE_S = 30.0
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Attached:
@@ -46,16 +48,24 @@ class Attached:
 
     def send(self, data: bytes | memoryview) -> int:
         """As a socket's."""
-        return self._raw.send(data)
+        try:
+            return self._raw.send(data)
+        except _NOT_NOW as error:
+            raise BlockingIOError from error
 
     def recv(self, size: int) -> bytes:
         """Output only; raises BlockingIOError when none has come."""
         found = bytearray()
         ended = False
         try:
-            piece = self._raw.recv(_PIECE)
-            ended = not piece
-            self._buffer += piece
+            while True:
+                piece = self._raw.recv(_PIECE)
+                ended = not piece
+                self._buffer += piece
+                if ended or not (isinstance(self._raw, ssl.SSLSocket) and self._raw.pending()):
+                    break  # what a TLS connection has decoded already, nobody would call for
+        except _NOT_NOW:
+            pass
         except ConnectionError:
             ended = True
         while self._buffer and len(found) < size:

@@ -11,13 +11,15 @@ import functools
 
 import docker.errors
 import requests
+import urllib3.exceptions
 from docker.types import LogConfig
 
-from penstock.errors import BackendUnavailable
+from penstock.errors import BackendError, BackendUnavailable
 from penstock_docker import recipe
 from penstock_docker.attached import Attached
+from penstock_docker.engine import caused_by
 from penstock_docker.refusals import refusal
-from penstock_docker.surroundings import Surroundings
+from penstock_docker.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from penstock_docker.images import Image, Images
 
 GRACE_S = 5  # between SIGTERM and SIGKILL; the host gives an attempt 2 s of it
-_CONFLICT = 409
+_NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
 
 
 class Containers:
@@ -39,9 +41,9 @@ class Containers:
         self._engine, self._images, self._run = engine, images, run
 
     @functools.cached_property
-    def around(self) -> Surroundings:
+    def world(self) -> World:
         """What all of them share; the first call to the engine."""
-        return Surroundings.of(self._run, self._engine)
+        return World.of(self._run, self._engine)
 
     @property
     def label(self) -> str:
@@ -55,7 +57,7 @@ class Containers:
     def make(self, job: Job, options: Mapping[str, Any], image: Image, *, speaks: bool = False) -> None:
         """Create it; one of its name that is there already is taken for it. speaks: it is to be attached to, and
         what it prints is not kept."""
-        made = recipe.creation(job, options, image, self.around)
+        made = recipe.creation(job, options, image, self.world)
         asked = made.pop("host_config")
         if speaks:
             made["stdin_open"], asked["log_config"] = True, LogConfig(type="none")
@@ -117,19 +119,40 @@ class Containers:
 
     def wait(self, name: str, timeout_s: float) -> int | None:
         """Until it has ended: its exit code; None when the time is over, or it is gone."""
-        with self._engine.errors(), contextlib.suppress(docker.errors.APIError, requests.Timeout):
-            return int(self._engine.api.wait(name, timeout=timeout_s)["StatusCode"])
-        return None
+        with self._engine.errors():
+            try:
+                return int(self._engine.api.wait(name, timeout=timeout_s)["StatusCode"])
+            except docker.errors.APIError:
+                return None
+            except requests.RequestException as error:
+                if caused_by(error, urllib3.exceptions.TimeoutError):
+                    return None
+                raise
 
     def stop(self, name: str) -> None:
-        """Ask it to end, by force after `GRACE_S`; one that has ended or is gone is passed over."""
-        with self._engine.errors(), contextlib.suppress(docker.errors.APIError):
-            self._engine.api.stop(name, timeout=GRACE_S)
+        """Ask it to end, by force after `GRACE_S`; one that an engine can't stop is removed. One that has ended or is
+        gone is passed over. Raises BackendUnavailable for one that lives on."""
+        with self._engine.errors():
+            try:
+                self._engine.api.stop(name, timeout=GRACE_S)
+                return
+            except docker.errors.APIError as error:
+                if error.status_code in (_NOT_MODIFIED, _NOT_FOUND):
+                    return
+        try:
+            self.remove(name)
+        except BackendError as error:
+            raise BackendUnavailable(error.message) from error
 
     def remove(self, name: str) -> None:
-        """End and free it; one that is gone is passed over."""
-        with self._engine.errors(), contextlib.suppress(docker.errors.APIError):
-            self._engine.api.remove_container(name, force=True, v=True)
+        """End and free it; one that is gone or just going is passed over. Raises BackendError for one that stays."""
+        with self._engine.errors():
+            try:
+                self._engine.api.remove_container(name, force=True, v=True)
+            except docker.errors.APIError as error:
+                going = error.status_code == _CONFLICT and "in progress" in str(error.explanation)
+                if error.status_code != _NOT_FOUND and not going:
+                    raise BackendError(f"the engine can't remove the container {name}: {error.explanation}") from error
 
     def printed(self, name: str) -> Iterator[bytes]:
         """What it printed, both streams."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.contracts.executor import JobState, JobStatus
 from penstock.values import WRONG_PYTHON_EXIT_CODE
+from penstock_docker import words
 from penstock_docker.engine import said_by
 
 TYPE_CHECKING = False
@@ -74,7 +75,7 @@ def status(found: Mapping[str, Any] | None, fate: Fate, ours: str) -> JobStatus 
     reason = f"the container ended with exit code {code}"
     if code == NO_PROGRAM:
         reason += ": has its image no python3 on its PATH? Tasks need Python 3.11 or later"
-    hint = "--docker-image=python:3.12-slim" if code in (NO_PROGRAM, WRONG_PYTHON_EXIT_CODE) else ""
+    hint = f"--docker-image={words.default_image()}" if code in (NO_PROGRAM, WRONG_PYTHON_EXIT_CODE) else ""
     return JobStatus(state=JobState.FAILED, exit_code=code, reason=reason, hint=hint)
 
 

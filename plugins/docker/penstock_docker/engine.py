@@ -55,7 +55,7 @@ class Engine:
     def api(self) -> docker.APIClient:
         """The client. Raises BackendUnavailable or BackendMisconfigured when nobody answers."""
         if self._api is None:
-            with self.errors():
+            with self.errors(making=True):
                 tls = docker.utils.kwargs_from_env() if self.url == os.environ.get("DOCKER_HOST") else {}
                 tls.pop("base_url", None)
                 self._api = docker.APIClient(
@@ -99,17 +99,24 @@ class Engine:
         return any("rootless" in option for option in self.facts.get("SecurityOptions") or ())
 
     @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """Errors of the connection as those of a contract; what the engine itself answers (APIError) passes."""
+    def errors(self, *, making: bool = False) -> Iterator[None]:
+        """Errors of the connection as those of a contract; what the engine itself answers (APIError) passes.
+
+        making: the client is being made, so an error that no connection has caused is one of settings.
+        """
         try:
             yield
         except docker.errors.APIError:
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            if _caused_by(error, PermissionError):
+            if caused_by(error, PermissionError):
                 raise BackendMisconfigured(
                     f"no permission to use the container engine at {self.url}",
                     hint="sudo usermod --append --groups docker $USER   # and log in again",
+                ) from error
+            if making and not caused_by(error, requests.RequestException) and not caused_by(error, OSError):
+                raise BackendMisconfigured(
+                    f"the engine at {self.url} can't be spoken to: {error}", hint=_mending(str(error))
                 ) from error
             hint = "sudo systemctl start docker   # or --docker-url=URL"
             if not self.is_here:
@@ -161,6 +168,15 @@ def _checked(source: str, url: str) -> str:
     )
 
 
+def _mending(said: str) -> str:
+    """What helps a client of the SDK that can't be made."""
+    if "paramiko" in said:
+        return "pip install paramiko"
+    if "TLS" in said or "cert" in said.lower():
+        return "export DOCKER_CERT_PATH=FOLDER   # with ca.pem, cert.pem and key.pem; or unset DOCKER_TLS_VERIFY"
+    return "docker context ls   # or --docker-url=URL"
+
+
 def _context_url() -> str | None:
     """Of the context that `docker context use` has chosen."""
     try:
@@ -170,7 +186,7 @@ def _context_url() -> str | None:
     return None if context is None else context.Host
 
 
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+def caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
     """Whether an error of this kind is behind it; urllib3 and requests hand them on as arguments."""
     seen = []
     while error is not None and error not in seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from penstock.errors import BackendUnavailable
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
     Work = Callable[[], None]
     Failed = Callable[[Exception], None]
 
+AGAIN_S = 1.0  # before what found the engine away is tried again
 _THREADS = 8  # that wait for the engine
 
 
 class Errands:
-    """trouble: what an errand has met that found the engine away, None once the engine answers again.
-
-    Nobody is called for it: who asks once a second soon knows, and one that is asked again at once fails at once.
-    """
+    """trouble: what an errand has met that found the engine away, None once another one has succeeded. Nobody is called
+    for it: who asks once a second soon knows."""
 
     def __init__(self) -> None:
         self.trouble: BackendUnavailable | None = None
+        self._not_before = 0.0
         self._later: list[tuple[Work, Failed]] = []
         self._pending: set[Future[None]] = set()
         self._lock = threading.Lock()
@@ -50,6 +51,7 @@ class Errands:
         except BackendUnavailable as error:
             with self._lock:
                 self._later.append((work, failed))
+                self._not_before = time.monotonic() + AGAIN_S
             self.trouble = error
         except Exception as error:  # noqa: BLE001 - nobody waits for what a thread raises
             failed(error)
@@ -57,11 +59,11 @@ class Errands:
             self.trouble = None
 
     def again(self) -> None:
-        """Do what has found the engine away."""
+        """Do what has found the engine away, if that is some time ago."""
         with self._lock:
+            if time.monotonic() < self._not_before:
+                return
             later, self._later = self._later, []
-        if later:
-            self.trouble = None
         for work, failed in later:
             self.do(work, failed)
 

@@ -8,7 +8,7 @@ import secrets
 from penstock.contracts.executor import Job
 from penstock.contracts.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.errors import JobRejected
-from penstock_docker import ending
+from penstock_docker import ending, words
 from penstock_docker.refusals import refusal
 
 TYPE_CHECKING = False
@@ -79,6 +79,9 @@ def _container(containers: Containers, image: Image, options: Mapping[str, Any],
         how = f"has not ended after {_WAIT_S} s" if code is None else f"ended with exit code {code}"
         what = f"a container of {image.reference} {how}: {' '.join(said.split())}"
         return Finding("container", what, BAD, f"docker run --rm {image.reference} python3 --version")
+    if not said:
+        what = f"the python3 of {image.reference} ends without running its program"
+        return Finding("container", what, BAD, f"docker run --rm {image.reference} python3 --version")
     version, closed = json.loads(said.splitlines()[-1])
     return _judged(version, bool(mounts), closed, image)
 
@@ -90,7 +93,7 @@ def _judged(version: list[int], has_data: bool, closed: list[str], image: Image)
             "python",
             f"{image.reference} has Python {text}; tasks need 3.11 or later",
             BAD,
-            "--docker-image=python:3.12-slim",
+            f"--docker-image={words.default_image()}",
         )
     if closed:
         return Finding(

@@ -15,8 +15,7 @@ from functools import partial
 from penstock.contracts.executor import Executor, JobState, JobStatus
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendUnavailable, JobRejected
-from penstock_docker import ending, images, prerequisites
-from penstock_docker import options as words
+from penstock_docker import ending, images, prerequisites, words
 from penstock_docker.containers import Containers
 from penstock_docker.ending import Fate
 from penstock_docker.engine import Engine
@@ -98,7 +97,7 @@ class DockerExecutor(Executor):
             if job.name in self._jobs:
                 return job.name
         options = self._checked(job.options)
-        _ = self._containers.around
+        _ = self._containers.world
         self._listen()
         one = self._jobs[job.name] = _Known(job, _QUEUED)
         if options["reuse"] and job.host_command and self.run.host_over is not None:
@@ -168,6 +167,12 @@ class DockerExecutor(Executor):
         for one in self._containers.all():
             self._do(self._containers.remove, one["Id"])
         self._errands.settle(_SETTLE_S)
+        left = self._containers.all()
+        if left:
+            raise BackendUnavailable(
+                f"the engine has not removed {len(left)} of its containers",
+                hint=f"docker ps --all --filter label={self._containers.label}",
+            )
 
     def examine(self, mounts: Sequence[Mount]) -> Iterator[Finding]:
         from penstock_docker.examination import examine
@@ -237,6 +242,9 @@ class DockerExecutor(Executor):
     def _stop(self, name: str) -> None:
         self._containers.stop(name)
         self._look(name)
+        one = self._jobs.get(name)
+        if one is not None and not one.status.state.ended:  # it is cancelled once: nobody will ask for it again
+            raise BackendUnavailable(f"the engine has not ended the container {name} yet")
 
     # -- what is told
 

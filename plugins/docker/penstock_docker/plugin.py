@@ -20,7 +20,7 @@ class DockerOptions:
     platform: str | None = option(None, help="Platform of the image, as linux/arm64.")
     url: str | None = option(None, help="Where the engine listens; default: DOCKER_HOST, else the current context.")
     network: str | None = option(None, help="Network of the containers, as none or host; default: the engine's.")
-    volumes: tuple[str, ...] = option((), help="Further folders or volumes, SOURCE:TARGET[:ro] each.")
+    volumes: tuple[str, ...] = option((), help="Further folders or volumes, SOURCE:TARGET[:ro,z] each.")
     env: tuple[str, ...] = option((), help="Further variables: NAME=TEXT, or NAME to pass on the one that is set here.")
     user: str | None = option(None, help="User in the container, UID[:GID] or a name; default: the caller's ids.")
     gpus: str | None = option(None, help="GPUs: all, or how many; default: what @resources(gpu=...) says.")

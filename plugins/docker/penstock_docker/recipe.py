@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from docker.types import DeviceRequest, Mount
+from docker.types import DeviceRequest
 
 from penstock.values import FACTS_VARIABLE, RUNTIME_VARIABLE
-from penstock_docker import options as words
+from penstock_docker import words
+from penstock_docker.folder import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from penstock.contracts.executor import Job
     from penstock_docker.images import Image
-    from penstock_docker.surroundings import Surroundings
+    from penstock_docker.world import World
 
 HOME = "/tmp"
 LABEL = "penstock"
@@ -42,15 +43,15 @@ def run_label(flow: str, run: str) -> dict[str, str]:
     return {f"{LABEL}.run": f"{flow}/{run}"}
 
 
-def labels(job: Job, around: Surroundings) -> dict[str, str]:
+def labels(job: Job, world: World) -> dict[str, str]:
     """Flow, run, step, task and attempt, each by itself."""
     parts = [*job.pathspec.split("/"), "", "", "", "", ""]
-    flow, _, _ = around.run.partition("/")
-    found = {"flow": flow, "run": around.run, "step": parts[2], "task": parts[3], "attempt": parts[4]}
+    flow, _, _ = world.run.partition("/")
+    found = {"flow": flow, "run": world.run, "step": parts[2], "task": parts[3], "attempt": parts[4]}
     return {f"{LABEL}.{name}": text for name, text in found.items() if text}
 
 
-def creation(job: Job, options: Mapping[str, Any], image: Image, around: Surroundings) -> dict[str, Any]:
+def creation(job: Job, options: Mapping[str, Any], image: Image, world: World) -> dict[str, Any]:
     """Keywords of `create_container`, those of its host configuration under `host_config`. Raises JobRejected."""
     command = ["python3", "-c", _WITH_SECRETS, *job.command] if job.secrets else list(job.command)
     made: dict[str, Any] = {
@@ -58,52 +59,47 @@ def creation(job: Job, options: Mapping[str, Any], image: Image, around: Surroun
         "name": job.name,
         "entrypoint": command[:1],
         "command": command[1:],
-        "labels": labels(job, around),
+        "labels": labels(job, world),
         "working_dir": HOME,
-        "user": options["user"] or around.ids,
-        "environment": environment(job, options, image, around),
+        "user": options["user"] or world.ids,
+        "environment": environment(job, options, image, world),
         "stdin_open": bool(job.secrets),
         "platform": options["platform"],
-        "host_config": host_configuration(job, options, around),
+        "host_config": host_configuration(job, options, world),
     }
     return made
 
 
-def environment(job: Job, options: Mapping[str, Any], image: Image, around: Surroundings) -> dict[str, str]:
+def environment(job: Job, options: Mapping[str, Any], image: Image, world: World) -> dict[str, str]:
     """Variables of a job: ours, the options', the step's."""
     found = {"PYTHONHASHSEED": "0", FACTS_VARIABLE: json.dumps(image.facts)}
     if not options["user"]:  # ids without an entry in the image have no home and no name there
-        found |= {"HOME": HOME, "USER": around.user, "LOGNAME": around.user}
-    if around.runtime is not None:
-        found[RUNTIME_VARIABLE] = around.runtime
+        found |= {"HOME": HOME, "USER": world.user, "LOGNAME": world.user}
+    if world.runtime is not None:
+        found[RUNTIME_VARIABLE] = world.runtime
     return {**found, **dict(words.variables(options["env"])), **job.environment}
 
 
-def host_configuration(job: Job, options: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
+def host_configuration(job: Job, options: Mapping[str, Any], world: World) -> dict[str, Any]:
     """What the container may use of the machine."""
-    needs = job.resources
+    needs, seen = job.resources, list(folders(job, options, world))
     found: dict[str, Any] = {
         "init": True,  # a main process hears no signal that it has no handler for, and reaps nobody
         "cap_drop": ["ALL"],
         "cap_add": list(options["cap_add"]) or None,
         "security_opt": None if options["new_privileges"] else ["no-new-privileges"],
         "network_mode": options["network"],
-        "mounts": list(mounts(job, options, around)),
+        "mounts": [one.mount for one in seen if not one.label],
+        "binds": [one.bind for one in seen if one.label] or None,
         "tmpfs": dict(words.in_memory(options["tmpfs"])) or None,
         "read_only": options["read_only"] or None,
     }
-    if options["read_only"] and HOME not in {mount["Target"] for mount in found["mounts"]}:
+    if options["read_only"] and HOME not in {one.target for one in seen}:
         found["tmpfs"] = {HOME: "mode=1777", **(found["tmpfs"] or {})}
-    mode = words.selinux(options["selinux"])
-    if mode is not None:
-        found["binds"] = [
-            _bind(mount, "z" if mount["Source"] == around.runtime else mode)  # it is shared, also by other runs
-            for mount in found.pop("mounts")
-        ]
     if needs.memory_mb is not None:
         found |= {"mem_limit": needs.memory_mb * MIB, "memswap_limit": needs.memory_mb * MIB}
     if needs.cpu is not None:
-        found["nano_cpus"] = round(min(needs.cpu, around.cores) * 1e9)
+        found["nano_cpus"] = round(min(needs.cpu, world.cores) * 1e9)
     shared_mb = options["shm_mb"] or needs.shared_memory_mb
     if shared_mb is not None:
         found["shm_size"] = shared_mb * MIB
@@ -114,16 +110,13 @@ def host_configuration(job: Job, options: Mapping[str, Any], around: Surrounding
     return found
 
 
-def _bind(mount: Mount, mode: str) -> str:
-    """The old form of a mount: the new one has no word for a label of SELinux."""
-    return f"{mount['Source']}:{mount['Target']}:{mode}" + (",ro" if mount["ReadOnly"] else "")
-
-
-def mounts(job: Job, options: Mapping[str, Any], around: Surroundings) -> Iterator[Mount]:
-    """Folders of this machine under their own paths, and what the options name."""
+def folders(job: Job, options: Mapping[str, Any], world: World) -> Iterator[Folder]:
+    """Folders of this machine under their own paths, and what the options name. Only the store's and ours are
+    relabelled for SELinux: what a volume names may be anything, and says so itself."""
+    mode = words.selinux(options["selinux"]) or ""
     for one in job.mounts:
-        yield Mount(str(one.path), str(one.path), type="bind", read_only=one.read_only)
-    if around.runtime is not None:
-        yield Mount(around.runtime, around.runtime, type="bind", read_only=True)
+        yield Folder(str(one.path), str(one.path), read_only=one.read_only, label=mode)
+    if world.runtime is not None:  # it is shared, also by other runs
+        yield Folder(world.runtime, world.runtime, read_only=True, label="z" if mode else "")
     for text in options["volumes"]:
         yield words.volume(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from penstock.errors import JobRejected
+from penstock_docker import words
 
 # Docker's own words, those of runc, and Podman's where they differ: what is said, what it means, what to type. {0} is
 # what the engine named, {image} the image.
@@ -12,7 +13,7 @@ _MEANINGS = [
     (
         r"python3\S*: (?:executable file not found|.*no such file)|python3.*(?:not found|no such file)",
         "the image {image} has no python3 on its PATH: tasks need Python 3.11 or later",
-        "--docker-image=python:3.12-slim",
+        "--docker-image={default}",
     ),
     (
         r"unable to find user (.+?): no matching entries",
@@ -79,7 +80,8 @@ def refusal(said: str, image: str) -> JobRejected:
         found = re.search(pattern, said)
         if found is not None:
             parts = [part for part in found.groups() if part is not None]
-            return JobRejected(message.format(*parts, image=image, said=said), hint=hint.format(*parts, image=image))
+            named = {"image": image, "said": said, "default": words.default_image()}
+            return JobRejected(message.format(*parts, **named), hint=hint.format(*parts, **named))
     return JobRejected(
         f"the engine refuses a container of {image}: {said}", hint=f"docker run --rm {image} python3 --version"
     )

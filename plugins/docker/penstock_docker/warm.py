@@ -6,6 +6,7 @@ Where a step declares what it needs, its container runs one task at a time, so t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from collections import defaultdict, deque
 from functools import partial
 
 from penstock.contracts.executor import JobState, JobStatus
+from penstock.errors import BackendError
 from penstock_docker import ending
 from penstock_docker.ending import Fate
 from penstock_docker.engine import said_by
@@ -61,7 +63,7 @@ class WarmContainers:
         tell: Callable[[str, JobStatus], None],
     ) -> None:
         self._containers, self._errands, self._host_over, self._tell = containers, errands, host_over, tell
-        self._label = f"warm-{_hash(containers.around.run)[:16]}-{secrets.token_hex(4)}"
+        self._label = f"warm-{_hash(containers.world.run)[:16]}-{secrets.token_hex(4)}"
         self._wishes: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         self._lock = threading.Lock()
@@ -194,9 +196,12 @@ class WarmContainers:
             for job, options in [one for one in waiting if one[0].name == name]:
                 waiting.remove((job, options))
                 self._tell(name, ending.CANCELLED)
-        for one in self._warm:
+        for one in list(self._warm):
             if name in one.at_work and one.host is not None:
-                one.host.kill(name)
+                try:
+                    one.host.kill(name)
+                except Exception as error:  # noqa: BLE001 - as in `_receive`
+                    self._part(one, f"{_UNREADABLE}: {said_by(error)}")
 
     def _receive(self, one: _Warm) -> None:
         """What a host has to say. Whatever is wrong with it costs its attempts, and nobody else's."""
@@ -218,6 +223,8 @@ class WarmContainers:
 
     def _part(self, one: _Warm, why: str = "") -> None:
         """From a container whose host is gone, or (why) can't be talked to."""
+        if one not in self._warm:
+            return  # it was parted from already
         self._warm.remove(one)
         if one.host is not None:
             one.host.close()
@@ -236,7 +243,8 @@ class WarmContainers:
         try:
             stream = containers.converse(one.name, job.secrets, image)
         except Exception:
-            containers.remove(one.name)
+            with contextlib.suppress(BackendError):  # what went wrong is told, and `sweep` removes it
+                containers.remove(one.name)
             raise
         if not self._wish("up", (one, stream)):
             stream.close()
@@ -253,9 +261,9 @@ class WarmContainers:
             self._containers.wait(one.name, _END_S)
             tail = b"" if one.stream is None else one.stream.tail
             status = ending.of_host(self._containers.look(one.name), one.fate, tail)
-        self._containers.remove(one.name)
         for name in lost:
             self._tell(name, status)
+        self._containers.remove(one.name)
 
     def _could_not_bury(self, lost: set[str], error: Exception) -> None:
         for name in lost:

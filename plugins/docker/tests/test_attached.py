@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
+import ssl
 import struct
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -37,6 +43,35 @@ def test_output_arrives_whole_and_the_error_stream_is_remembered(
     assert got == b"".join(piece for of, piece in pieces if of == 1)
     assert stream.tail == b"".join(piece for of, piece in pieces if of == 2)[-4096:]
     stream.close()
+    stream.close()
+
+
+def test_a_stream_over_tls_waits_and_hides_nothing(tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=engine", "-keyout", key]
+    subprocess.run([*command, "-out", certificate], check=True, capture_output=True)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate, key)
+    trusts = ssl.create_default_context(cafile=certificate)
+    one, other = socket.socketpair()
+    with ThreadPoolExecutor(1) as threads:
+        far = threads.submit(served.wrap_socket, one, server_side=True)
+        stream = Attached(trusts.wrap_socket(other, server_hostname="engine"))
+        engine = far.result()
+    stream.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        stream.recv(1 << 20)
+    pieces = [b"a" * 9_000, b"b" * 9_000, b"c" * 9_000]  # more than one record of TLS
+    engine.sendall(b"".join(struct.pack(">BxxxI", 1, len(piece)) + piece for piece in pieces))
+    got = b""
+    while len(got) < 27_000:
+        assert select.select([stream], [], [], 60)[0], "what was decoded already must have been given"
+        with contextlib.suppress(BlockingIOError):
+            got += stream.recv(1 << 20)
+    assert got == b"".join(pieces)
+    assert stream.send(b"x") == 1
+    assert engine.recv(10) == b"x"
+    engine.close()
     stream.close()
 
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
+import docker.errors
 import pytest
+import requests
 
 from penstock import contracts
 from penstock.contracts.executor import JobState, JobStatus, RunInfo
 from penstock.errors import BackendUnavailable
+from penstock.host.elsewhere import HostOverStream
 from penstock.testing.executor_suite import FLOW_NAME, Bench
 from penstock.values import CANCELLED, SUCCEEDED
 from penstock_docker.executor import DockerExecutor
@@ -121,6 +124,78 @@ def test_what_became_of_a_warm_container_is_asked_later(bench, gate, warm, engin
     until(lambda: not containers(engine, bench))
 
 
+def refuses(monkeypatch: pytest.MonkeyPatch, executor: DockerExecutor, call: str) -> None:
+    """What an engine says now and then and can't be made to say: the call of the SDK fails with its status."""
+    answer = requests.Response()
+    answer.status_code = 500
+
+    def refuse(*_: object, **__: object) -> None:
+        raise docker.errors.APIError("server error", response=answer, explanation="did not receive an exit event")
+
+    monkeypatch.setattr(executor._engine.api, call, refuse)
+
+
+def test_a_container_that_the_engine_can_not_stop_is_removed(bench, executor, engine, monkeypatch):
+    job, key = bench.attempt("hold")
+    handle = executor.submit(job)
+    until((bench.part(key) / "running").exists)
+    refuses(monkeypatch, executor, "stop")
+    executor.cancel([handle])
+    status = ended(executor, handle)
+    assert (status.state, status.reason) == (JobState.FAILED, "cancelled")
+    assert containers(engine, bench) == []
+    assert not bench.is_held(key)
+
+
+def test_a_container_that_lives_on_is_stopped_until_it_does_not(bench, executor, monkeypatch):
+    job, key = bench.attempt("hold")
+    handle = executor.submit(job)
+    until((bench.part(key) / "running").exists)
+    with monkeypatch.context() as patch:
+        refuses(patch, executor, "stop")
+        refuses(patch, executor, "remove_container")
+        executor.cancel([handle])
+        until(lambda: asked(executor, handle) is None)
+    assert ended(executor, handle).reason == "cancelled"
+    assert not bench.is_held(key)
+
+
+def test_what_can_not_be_removed_is_told(bench, executor, engine, monkeypatch):
+    job, _ = bench.attempt("succeed")
+    handle = executor.submit(job)
+    ended(executor, handle)
+    with monkeypatch.context() as patch:
+        refuses(patch, executor, "remove_container")
+        with pytest.raises(BackendUnavailable, match="has not removed 1 of its containers"):
+            executor.sweep()
+    executor.sweep()
+    assert containers(engine, bench) == []
+
+
+def test_a_warm_container_that_can_not_be_spoken_to_costs_no_other(bench, gate, image):
+    class Deaf(HostOverStream):
+        def kill(self, name: str) -> None:
+            raise OSError("nobody hears it")
+
+    info = bench.info.changed(host_over=Deaf)
+    executor = DockerExecutor(info, url=gate.url, image=image, network="none", reuse=True)
+    try:
+        first, key = bench.attempt("hold")
+        second, other = bench.attempt("hold", environment={"SUITE_FOLDER": str(bench.shared), "ANOTHER": "container"})
+        for job in (first, second):
+            executor.submit(job)
+        for one in (key, other):
+            until((bench.part(one) / "running").exists)
+        executor.cancel([first.name])
+        status = ended(executor, first.name)
+        assert (status.state, "nobody hears it" in status.reason) == (JobState.LOST, True)
+        bench.go(other)
+        assert ended(executor, second.name).state is JobState.SUCCEEDED
+    finally:
+        executor.sweep()
+        executor.close()
+
+
 def test_an_image_that_prints_into_the_talk_with_its_host_loses_attempts_and_hangs_none(
     bench, gate, engine, image
 ):
@@ -143,7 +218,7 @@ def test_a_warm_container_that_can_not_start_leaves_nothing(bench, gate, engine,
         status = ended(executor, executor.submit(job))
         assert status.state is JobState.FAILED
         assert "python3" in status.reason
-        assert containers(engine, bench) == []
+        until(lambda: not containers(engine, bench))
     finally:
         executor.close()
 

@@ -14,7 +14,8 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture
-def errands() -> Iterator[Errands]:
+def errands(monkeypatch: pytest.MonkeyPatch) -> Iterator[Errands]:
+    monkeypatch.setattr("penstock_docker.errands.AGAIN_S", 0.0)
     errands = Errands()
     yield errands
     errands.close()
@@ -29,18 +30,33 @@ def test_what_finds_the_engine_away_is_done_when_somebody_asks_again_and_not_bef
             raise BackendUnavailable("away")
 
     errands.do(work, failed.append)
-    for many in (1, 2):
+    for many in (1, 2, 3):
         errands.settle(LIMIT_S)
         assert len(tries) == many
-        assert str(errands.trouble) == "away"
         errands.again()
+        assert str(errands.trouble) == "away", "as long as nothing has succeeded"
     errands.settle(LIMIT_S)
     away[0] = False
     errands.again()
     errands.settle(LIMIT_S)
     errands.again()
     errands.settle(LIMIT_S)
-    assert (len(tries), errands.trouble, failed) == (4, None, [])
+    assert (len(tries), errands.trouble, failed) == (5, None, [])
+
+
+def test_it_is_not_tried_again_at_once(errands: Errands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock_docker.errands.AGAIN_S", 1e9)
+    tries: list[int] = []
+
+    def work() -> None:
+        tries.append(1)
+        raise BackendUnavailable("away")
+
+    errands.do(work, tries.append)
+    for _ in range(100):
+        errands.settle(LIMIT_S)
+        errands.again()
+    assert tries == [1]
 
 
 @pytest.mark.parametrize("error", [JobRejected("never"), ValueError("a fault")])

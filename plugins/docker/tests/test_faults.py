@@ -13,6 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from penstock_docker.words import default_image
 from plugins.docker.tests.flow_shell import DockerShell
 from tests.engine import engines, images, pythons
 from tests.services.waiting import until
@@ -255,6 +256,8 @@ NO_IMAGE = "penstock-test/nobody-has-this:1"
             5,
         ),
         ({"url": "garbage"}, ["--docker-url=garbage is no address", "next: --docker-url=unix://"], 4),
+        ({"url": "foo://x"}, ["--docker-url=foo://x is no address"], 4),
+        ({"url": "https:/bad"}, ["--docker-url=https:/bad is no address"], 4),
         ({"url": "tcp://nowhere"}, ["--docker-url=tcp://nowhere is no address", "tcp://HOST:PORT"], 4),
         ({"platform": "linux/s390x"}, ["is for amd64, not for s390x", "next: docker pull --platform=linux/s390x"], 1),
     ],
@@ -270,6 +273,28 @@ def test_an_address_from_the_environment_is_called_so(shell):
     shell.options(url="")
     shell.environment["DOCKER_HOST"] = "garbage"
     shell.told(run_one(shell, "pass"), "DOCKER_HOST=garbage is no address", "next: unset DOCKER_HOST", code=4)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"},
+            ["tcp://127.0.0.1:1 can't be spoken to", "next: export DOCKER_CERT_PATH="],
+        ),
+        ({"DOCKER_HOST": "ssh://nobody@127.0.0.1"}, ["can't be spoken to", "next: pip install paramiko"]),
+    ],
+    ids=["certificates", "ssh"],
+)
+def test_what_the_client_of_an_engine_lacks_is_told(shell, variables, words):
+    shell.options(url="")
+    shell.environment |= variables
+    shell.told(shell.flow("doctor"), "FAIL", *words, code=1)
+
+
+def test_the_doctor_knows_an_interpreter_that_runs_nothing(shell, engine, image):
+    shell.options(image=images.with_startup(engine, image, "import os; os._exit(0)"))
+    shell.told(shell.flow("doctor"), "FAIL", "ends without running its program", "next: docker run", code=1)
 
 
 def test_an_image_for_another_machine_is_told_and_not_pulled_in_its_place(shell, foreign_image):
@@ -315,7 +340,7 @@ def test_what_is_found_out_late_ends_with_what_mends_it(shell, request, which, r
     shell.told(answer, {"bare_image": "no python3 on its PATH", "old_image": "jobs need 3.11 or later"}[which], code=1)
     last = answer.err.splitlines()[-1]
     assert last.startswith("  next: flow resume one.py --origin-run-id=")
-    assert last.endswith(" --docker-image=python:3.12-slim")
+    assert last.endswith(f" --docker-image={default_image()}")
 
 
 @pytest.mark.parametrize("which", ["bare_image", "old_image"])

@@ -12,12 +12,11 @@ import pytest
 from penstock.contracts.executor import Job, Mount
 from penstock.errors import JobRejected
 from penstock.values import RUNTIME_VARIABLE, Resources
-from penstock_docker import options as words
-from penstock_docker import recipe
+from penstock_docker import recipe, words
 from penstock_docker.images import Image
-from penstock_docker.surroundings import Surroundings
+from penstock_docker.world import World
 
-AROUND = Surroundings("F/1", "ann", "1000:1000", 4.0, "/cache/runtime")
+WORLD = World("F/1", "ann", "1000:1000", 4.0, "/cache/runtime")
 IMAGE = Image("python:3.12-slim", {"Id": "sha256:1", "Architecture": "amd64"})
 
 
@@ -27,7 +26,7 @@ def request(resources: Resources | None = None, **said: Any) -> dict[str, Any]:
         name="j", message="", command=("true",), resources=resources or Resources(),
         mounts=(Mount(path=Path("/store")),),
     )  # fmt: skip
-    made = recipe.creation(job, words.of_step(words.of_run({}), said), IMAGE, AROUND)
+    made = recipe.creation(job, words.of_step(words.of_run({}), said), IMAGE, WORLD)
     with contextlib.closing(docker.APIClient(base_url="http://nowhere:1", version="1.41")) as client:
         body: dict[str, Any] = client.create_host_config(**made["host_config"])
     return body
@@ -48,15 +47,15 @@ def test_gpus_are_asked_for_as_the_engine_wants_it(gpus: str | None, needs: int 
 
 
 @pytest.mark.parametrize("mode", ["z", "Z"])
-def test_selinux_relabels_what_is_mounted(mode: str) -> None:
-    body = request(selinux=mode, volumes=("/data:/data:ro", "kept:/kept"))
+def test_selinux_relabels_what_is_ours_and_what_says_so(mode: str) -> None:
+    body = request(selinux=mode, volumes=("/etc:/data:ro", "kept:/kept:Z", "/mine:/mine:ro,z"))
     assert body["Binds"] == [
         f"/store:/store:{mode}",
-        "/cache/runtime:/cache/runtime:z,ro",
-        f"/data:/data:{mode},ro",
-        f"kept:/kept:{mode}",
+        "/cache/runtime:/cache/runtime:z,ro",  # it is of all containers, also of other runs
+        "kept:/kept:Z",
+        "/mine:/mine:z,ro",
     ]
-    assert not body.get("Mounts")
+    assert [(one["Source"], one["ReadOnly"]) for one in body["Mounts"]] == [("/etc", True)], "not ours to relabel"
 
 
 def test_what_jobs_only_read_is_mounted_so() -> None:
@@ -65,7 +64,7 @@ def test_what_jobs_only_read_is_mounted_so() -> None:
 
 
 def test_the_runtime_is_named_to_the_job() -> None:
-    found = recipe.environment(Job(name="j", message=""), words.of_step(words.of_run({}), {}), IMAGE, AROUND)
+    found = recipe.environment(Job(name="j", message=""), words.of_step(words.of_run({}), {}), IMAGE, WORLD)
     assert found[RUNTIME_VARIABLE] == "/cache/runtime"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock_docker.refusals import refusal
+from penstock_docker.words import default_image
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,7 @@ from penstock_docker.refusals import refusal
         (
             'starting container process caused: exec: "python3": executable file not found in $PATH: unknown',
             "the image mine:1 has no python3 on its PATH: tasks need Python 3.11 or later",
-            "--docker-image=python:3.12-slim",
+            f"--docker-image={default_image()}",
         ),
         (
             "unable to find user nobody-i-know: no matching entries in passwd file",

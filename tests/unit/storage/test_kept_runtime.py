@@ -33,6 +33,17 @@ def test_it_is_unpacked_and_compiled_where_it_may_not_be_written(place: Path) ->
     assert f"code object from '{said.stdout.strip()}'" in said.stderr, "no source was compiled"
 
 
+def test_others_can_read_it_whatever_the_mask_is(place: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        kept_runtime.keep(PACKED)
+    finally:
+        os.umask(before)
+    found = list(place.rglob("*"))
+    assert any(path.suffix == ".pyc" for path in found)
+    assert {(path.is_dir(), path.stat().st_mode & 0o777) for path in (place, *found)} == {(True, 0o755), (False, 0o644)}
+
+
 def test_what_is_there_is_left_alone(place: Path) -> None:
     kept_runtime.keep(PACKED)
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}

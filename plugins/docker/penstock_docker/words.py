@@ -7,9 +7,8 @@ import re
 import sys
 from dataclasses import fields
 
-from docker.types import Mount
-
 from penstock.errors import BackendMisconfigured, JobRejected
+from penstock_docker.folder import Folder
 from penstock_docker.plugin import DockerOptions
 
 TYPE_CHECKING = False
@@ -51,9 +50,9 @@ def check(options: Mapping[str, Any], *, is_here: bool) -> None:
     targets: set[str] = set()
     for text in options["volumes"]:
         found = volume(text)
-        _claim(found["Target"], targets)
-        if is_here and found["Type"] == "bind" and not os.path.exists(found["Source"]):
-            raise JobRejected(f"there is no {found['Source']} to be mounted", hint=f"mkdir -p {found['Source']}")
+        _claim(found.target, targets)
+        if is_here and found.is_of_this_machine and not os.path.exists(found.source):
+            raise JobRejected(f"there is no {found.source} to be mounted", hint=f"mkdir -p {found.source}")
     for path, _ in in_memory(options["tmpfs"]):
         _claim(path, targets)
     for _ in variables(options["env"]):
@@ -65,10 +64,11 @@ def check(options: Mapping[str, Any], *, is_here: bool) -> None:
     selinux(options["selinux"])
 
 
-def volume(text: str) -> Mount:
-    """`SOURCE:TARGET[:ro]`; a source with a slash is a folder of this machine, else a volume of the engine's."""
+def volume(text: str) -> Folder:
+    """`SOURCE:TARGET[:ro,z]`; a source with a slash is a folder of this machine, else a volume of the engine's."""
     parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(parts) or parts[2:] not in ([], ["ro"], ["rw"]):
+    modes = parts[2].split(",") if len(parts) == 3 else []
+    if len(parts) not in (2, 3) or not all(parts) or not set(modes) <= {"ro", "rw", *SELINUX}:
         raise JobRejected(f"{text!r} is no volume", hint="--docker-volumes=/data:/data:ro")
     source, target = os.path.expanduser(parts[0]), parts[1]
     if not target.startswith("/"):
@@ -81,7 +81,8 @@ def volume(text: str) -> Mount:
             f"{source!r} of the volume {text!r} is neither a path nor a name", hint=f"--docker-volumes=./data:{target}"
         )
     source = os.path.abspath(source) if folder else source
-    return Mount(target, source, type="bind" if folder else "volume", read_only=parts[2:] == ["ro"])
+    label = next((mode for mode in modes if mode in SELINUX), "")
+    return Folder(source, target, read_only="ro" in modes, label=label)
 
 
 def _claim(target: str, targets: set[str]) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from penstock_docker.engine import Engine
 
 
-class Surroundings:
+class World:
     """run: `Flow/RUN`; user: its name; ids: UID:GID of the caller as the engine sees it; cores: of the engine's
     machine; runtime: `RunInfo.runtime`, None where the engine can't see it."""
 
@@ -18,7 +18,7 @@ class Surroundings:
         self.run, self.user, self.ids, self.cores, self.runtime = run, user, ids, cores, runtime
 
     @classmethod
-    def of(cls, run: RunInfo, engine: Engine) -> Surroundings:
+    def of(cls, run: RunInfo, engine: Engine) -> World:
         """As the engine says. Raises BackendUnavailable, BackendMisconfigured."""
         ids = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
         cores = float(engine.facts.get("NCPU") or os.cpu_count() or 1)
