@@ -107,3 +107,27 @@ def test_who_is_followed_no_more_costs_nothing(live: LiveOutput, sink: Sink, wok
     live.follow("other", other)
     assert woken.wait(60)
     assert all(one.at == other for _, _, one in live._due), "the first one is not due again"
+
+
+def test_a_sink_that_hangs_holds_up_no_end_and_one_that_is_broken_ends_no_thread(
+    sink: Sink, woken: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_output, "CLOSE_WAIT_S", 0.01)
+    gate, asked = threading.Event(), threading.Semaphore(0)
+    sink.append(LogStream(*AT, STDOUT), 0, b"x")
+
+    def broken_then_slow(_: LogStream, offset: int) -> bytes:
+        asked.release()
+        if sink.away:
+            gate.wait()
+        raise ZeroDivisionError(offset)
+
+    monkeypatch.setattr(sink, "piece_at", broken_then_slow)
+    live = LiveOutput(sink, woken.set)
+    live.follow("a", AT)
+    for _ in range(5):
+        asked.acquire()  # it is asked again and again
+    sink.away = True
+    asked.acquire()
+    live.close()
+    gate.set()

@@ -4,7 +4,7 @@ what counts as failed, who is cancelled, and what a run lives through."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from penstock.authoring.graph_source import graph_of_source
 from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
+from penstock.contracts.logsink import LogStream
 from penstock.contracts.reach import Reach
 from penstock.errors import BackendMisconfigured, BackendUnavailable, JobRejected
 from penstock.observers import Observers
@@ -108,6 +109,9 @@ class Stage(Executor):
                 self._record(message, SUCCEEDED)
                 self.states[name] = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
         return {name: self.states[name] for name in job_ids}
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        yield b"what the platform kept"
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         self.cancelled += job_ids
@@ -365,6 +369,22 @@ def test_a_catalogue_or_a_log_that_refuses_stops_no_run(theatre: Callable[..., T
     assert scheduler.loop() == SUCCEEDED
     assert [note.partition(":")[0] for note in one.console.notes if "printed more" in note]
     assert [note for note in one.console.notes if note.startswith("the catalogue is behind (read-only)")]
+
+
+@pytest.mark.parametrize("begun_a_log", [True, False])
+def test_what_a_dead_job_has_printed_is_shown_once(theatre: Callable[..., Theatre], begun_a_log: bool) -> None:
+    one = theatre({"start/0/0": GONE})
+    sink = DatastoreLogSink(one.store)
+    if begun_a_log:
+        sink.append(LogStream("F", "r", "start", "0", 0, "stdout"), 0, b"what it printed")
+    one.scheduler(logging=sink).loop()
+    (record,) = records.fold(records_of(one.store, "F", "r"))["start", "0"]
+    if begun_a_log:
+        assert one.console.printed == [b"what it printed"]
+        assert record.reason == "its machine burnt down"
+    else:
+        assert one.console.printed == []
+        assert record.reason == "its machine burnt down; its last words: what the platform kept"
 
 
 @pytest.mark.parametrize("begun", range(1, len(EVERY) + 1))
