@@ -13,9 +13,7 @@ successful run of 50 and of 1,000 no later; the status of 50 runs 50x sooner.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -23,36 +21,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-FLOWS = """
-import os
-from {package} import FlowSpec, step
+from sides import PENSTOCK, Side, reader, wide_flow
 
-class WideFlow(FlowSpec):
-    @step
-    def start(self):
-        self.items = list(range(int(os.environ["WIDTH"])))
-        self.next(self.count, foreach="items")
-
-    @step
-    def count(self):
-        self.doubled = 2 * self.input
-        self.next(self.join)
-
-    @step
-    def join(self, inputs):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-if __name__ == "__main__":
-    WideFlow()
-"""
 SHORT = """
-from {package} import FlowSpec, step
+from PACKAGE import FlowSpec, step
 
-class {flow}(FlowSpec):
+class FLOW(FlowSpec):
     @step
     def start(self):
         self.next(self.end)
@@ -62,7 +36,7 @@ class {flow}(FlowSpec):
         pass
 
 if __name__ == "__main__":
-    {flow}()
+    FLOW()
 """
 READ = """
 import gc, json, os, sys, time
@@ -108,19 +82,18 @@ FASTER = {"artifacts": 20.0, "latest of 50": 1.0, "latest of 1000": 1.0, "status
 WITHIN = 10.0  # times the query
 
 
-class Side:
+class Reader:
     """One of the two, with a folder that holds its runs."""
 
-    def __init__(self, package: str, python: str, folder: Path, width: int) -> None:
-        self.package, self.python, self.folder, self.width = package, python, folder, width
-        (folder / ".penstock").mkdir(parents=True)
-        settings = {"METAFLOW_USER": "bench", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "PENSTOCK_USER": "bench"}
-        self.environ = {**os.environ, **settings, "WIDTH": str(width)}
-        (folder / "wide.py").write_text(FLOWS.format(package=package))
-        more = QUERY if package == "penstock" else ""
-        (folder / "read.py").write_text(READ.format(package=package, more=more))
+    def __init__(self, side: Side, folder: Path, width: int) -> None:
+        self.side, self.package, self.folder = side, side.package, folder
+        folder.mkdir(parents=True)
+        self.environ = side.environ(folder, WIDTH=str(width))
+        side.write(folder, "wide.py", wide_flow())
+        more = QUERY if self.package == "penstock" else ""
+        (folder / "read.py").write_text(READ.format(package=self.package, more=more))
         for flow, count in COUNTS.items():
-            (folder / f"{flow}.py").write_text(SHORT.format(package=package, flow=flow))
+            side.write(folder, f"{flow}.py", SHORT.replace("FLOW", flow))
             self._run(f"{flow}.py")
             self._copy(flow, count - 2)
         for flow in COUNTS:  # the last one is real again; our catalogue takes up the copies with it
@@ -128,10 +101,8 @@ class Side:
         self._run("wide.py", f"--max-num-splits={width}")
 
     def _run(self, file: str, *options: str) -> None:
-        words = [str(Path(self.python).with_name("flow")), "run", file]
-        if self.package != "penstock":
-            words = [self.python, file, "--no-pylint", "--datastore=local", "--metadata=local", "run"]
-        subprocess.run([*words, *options], cwd=self.folder, env=self.environ, capture_output=True, check=True)
+        words = self.side.command(file, "run", *options)
+        subprocess.run(words, cwd=self.folder, env=self.environ, capture_output=True, check=True)
 
     def _copy(self, flow: str, count: int) -> None:
         """The same run again and again, under ids before its own."""
@@ -161,7 +132,7 @@ class Side:
     def read(self) -> dict[str, list[float]]:
         """Milliseconds of each question, first and second time."""
         done = subprocess.run(
-            [self.python, "read.py"], cwd=self.folder, env=self.environ, capture_output=True, text=True, check=True
+            [self.side.python, "read.py"], cwd=self.folder, env=self.environ, capture_output=True, text=True, check=True
         )
         found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
         return found
@@ -169,14 +140,10 @@ class Side:
 
 def main() -> int:
     """Print a line for each question and a JSON line; 1 when a bar is not met."""
-    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--metaflow", required=True)
-    reader.add_argument("--width", type=int, default=300)
-    reader.add_argument("--rounds", type=int, default=5)
-    given = reader.parse_args()
+    given = reader(__doc__, rounds=5).parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ours = Side("penstock", sys.executable, Path(folder, "ours"), given.width)
-        theirs = Side("metaflow", given.metaflow, Path(folder, "theirs"), given.width)
+        ours = Reader(PENSTOCK, Path(folder, "ours"), given.width)
+        theirs = Reader(Side("metaflow", given.metaflow), Path(folder, "theirs"), given.width)
         rounds = [(ours.read(), theirs.read()) for _ in range(given.rounds)]
     told, failed = {}, False
     for name in rounds[0][1]:

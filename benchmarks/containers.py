@@ -27,6 +27,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sides import PENSTOCK, wide_flow
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.engine import engines, images, pythons
@@ -42,30 +44,6 @@ LABEL = "penstock.benchmark"
 LEAST = 8
 FEW = 2  # tasks of the run that is taken off, for each that runs at once
 WARM = 10  # times as many tasks in warm containers: so few as of the others can't be told from nothing
-FLOW = """
-import os
-from penstock import FlowSpec, step
-
-class ContainersFlow(FlowSpec):
-    @step
-    def start(self):
-        self.items = list(range(int(os.environ["WIDTH"])))
-        self.next(self.double, foreach="items")
-
-    @step
-    def double(self):
-        self.doubled = 2 * self.input
-        self.next(self.join)
-
-    @step
-    def join(self, inputs):
-        self.total = sum(one.doubled for one in inputs)
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-"""
 
 
 class Bench:
@@ -73,7 +51,7 @@ class Bench:
 
     def __init__(self, client: docker.DockerClient, image: str, tasks: int, folder: Path) -> None:
         self.client, self.image, self.tasks, self.folder = client, image, tasks, folder
-        (folder / "double.py").write_text(FLOW)
+        PENSTOCK.write(folder, "count.py", wide_flow())
 
     def ways(self) -> dict[str, Callable[[], float]]:
         """By name, in the order in which they take turns."""
@@ -130,9 +108,8 @@ class Bench:
         return (many_s - few_s) / (many - FEW * at_once)
 
     def _flow(self, width: int, at_once: int, options: tuple[str, ...]) -> float:
-        flow = str(Path(sys.executable).with_name("flow"))
-        command = [flow, "run", "double.py", "--executor-for", "double=docker", f"--max-workers={at_once}"]
-        command += [f"--docker-image={self.image}", "--docker-network=none", "--quiet", *options]
+        words = ["--executor-for", "count=docker", f"--max-workers={at_once}", f"--docker-image={self.image}"]
+        command = PENSTOCK.command("count.py", "run", *words, "--docker-network=none", "--quiet", *options)
         began = time.perf_counter()
         subprocess.run(command, cwd=self.folder, env=self._environ(WIDTH=str(width)), check=True)
         return time.perf_counter() - began
@@ -154,7 +131,6 @@ def main() -> int:
     with contextlib.closing(engines.connect(engines.url())) as client, tempfile.TemporaryDirectory() as name:
         image = asked.image or images.python_image(client, pythons.supported()[0])
         folder = Path(name)
-        (folder / ".penstock").mkdir()
         ways = Bench(client, image, asked.tasks, folder).ways()
         seen: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(asked.rounds):

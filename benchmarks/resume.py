@@ -8,7 +8,6 @@ task is the join; its body writes the time. Medians. Bar: at least 30x sooner.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,39 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from sides import PENSTOCK, Side
+from sides import PENSTOCK, Side, reader, wide_flow
 
-FLOW = """
-import os, time
-from PACKAGE import FlowSpec, step
-
-class ResumedFlow(FlowSpec):
-    @step
-    def start(self):
-        self.items = list(range(int(os.environ["WIDTH"])))
-        self.next(self.count, foreach="items")
-
-    @step
-    def count(self):
-        self.doubled = 2 * self.input
-        self.next(self.join)
-
-    @step
-    def join(self, inputs):
-        with open(os.environ["BEGAN"], "w") as file:
-            file.write(str(time.time()))
-        if os.environ.get("BROKEN"):
-            raise ValueError("not mended yet")
-        self.total = sum(one.doubled for one in inputs)
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-if __name__ == "__main__":
-    ResumedFlow()
-"""
+JOIN = """with open(os.environ["BEGAN"], "w") as file:
+    file.write(str(time.time()))
+if os.environ.get("BROKEN"):
+    raise ValueError("not mended yet")"""
 BAR = 30.0
 
 
@@ -60,7 +32,7 @@ class Failed:
     def __init__(self, side: Side, folder: Path, width: int) -> None:
         self.side, self.folder = side, folder
         folder.mkdir()
-        side.write(folder, "resumed.py", FLOW)
+        side.write(folder, "resumed.py", wide_flow(join=JOIN))
         self.environ = side.environ(folder, WIDTH=str(width), BEGAN=str(folder / "began"))
         self.options = ["--max-workers=2", f"--max-num-splits={width}"]
         self._call("run", *self.options, "--run-id-file=origin", BROKEN="1")
@@ -83,11 +55,7 @@ class Failed:
 
 def main() -> int:
     """Print a line and a JSON line; 1 when the bar is not met."""
-    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--metaflow", required=True)
-    reader.add_argument("--width", type=int, default=300)
-    reader.add_argument("--rounds", type=int, default=5)
-    given = reader.parse_args()
+    given = reader(__doc__, rounds=5).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ours = Failed(PENSTOCK, Path(folder, "ours"), given.width)
         theirs = Failed(Side("metaflow", given.metaflow), Path(folder, "theirs"), given.width)

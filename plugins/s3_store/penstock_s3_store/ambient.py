@@ -106,14 +106,9 @@ def _of_mapping(found: Mapping[str, str], token: str) -> Credentials:
         raise OSError(f"credentials without {error}") from error
 
 
-def authorities() -> str | None:
-    """The file of those who sign certificates; None for the system's."""
-    return os.environ.get("AWS_CA_BUNDLE") or None
-
-
 def tls() -> ssl.SSLContext:
     """How other ends are trusted. Raises OSError."""
-    return ssl.create_default_context(cafile=authorities())
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
 
 
 def _ask(

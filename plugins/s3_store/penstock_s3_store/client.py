@@ -33,6 +33,7 @@ LONGEST_WAIT_S = 10.0
 _FIRST_WAIT_S = 0.1
 METHODS = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT", "POST": "POST", "LIST": "GET", "COPY": "PUT", "ABORT": "DELETE",
            "DELETE": "POST"}  # fmt: skip
+_UNTOLD = frozenset({400, 403})  # a HEAD has no body that could say why; a GET of the same object has
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -132,6 +133,12 @@ class S3Client:
         if fine and (not data.startswith(b"<") or b"<Error>" not in data[:200]):
             return Reply(answer, data, None, repeated=repeated)
         refusal = Refusal.of(answer.status, data, answer.headers["x-amz-bucket-region"] or "")
+        if kind == "HEAD" and answer.status in _UNTOLD:
+            first = {**headers, "range": "bytes=0-0"}
+            told = self._once("GET", key, query, first, None, repeated=repeated, stream=False).refusal
+            if told is None or told.status not in _UNTOLD:
+                told = Refusal(503, "", "it refused a HEAD, and a GET of the same object not")
+            refusal = told
         return Reply(answer, data, refusal, repeated=repeated)
 
     def _signed(

@@ -49,7 +49,7 @@ def fetch(key: str) -> bytes:
                 base, region = base.replace(f".{region}.", f".{other}."), other
             elif "RequestTimeTooSkewed" in said:
                 skew_s = email.utils.parsedate_to_datetime(headers["Date"]).timestamp() - time.time()
-            elif status < 500 and status not in (408, 429) and "RequestTimeout" not in said:
+            elif status < 500 and status not in (408, 429) and not re.search("RequestTimeout|ExpiredToken", said):
                 break
         except (OSError, HTTPException, ValueError) as error:
             why = str(error)
@@ -57,10 +57,18 @@ def fetch(key: str) -> bytes:
 
 
 def _answer(request: urllib.request.Request) -> tuple[int, Any, bytes]:
-    """Status, headers and the whole body, whatever the status."""
+    """Status, headers and the whole body, whatever the status. Raises OSError."""
     try:
         answer = urllib.request.urlopen(request, timeout=60, context=tls() if BASE[:5] == "https" else None)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
-        return answer.status, answer.headers, answer.read()
+        data, since = bytearray(), time.monotonic()
+        while part := answer.read1(65536):
+            data += part
+            took_s = time.monotonic() - since
+            if took_s > 15 and len(data) < 2000 * took_s:  # as `connections` has it: alive, and useless
+                raise OSError("its answer trickles")
+        if answer.length:
+            raise OSError("its answer broke off")
+        return answer.status, answer.headers, bytes(data)

@@ -59,8 +59,9 @@ class Identity:
     @property
     def authorities(self) -> str | None:
         """The file of those who sign certificates, where it is not the system's."""
-        session = None if os.environ.get("AWS_CA_BUNDLE") else self._files()
-        found: str | None = ambient.authorities() if session is None else session.get_scoped_config().get("ca_bundle")
+        said = os.environ.get("AWS_CA_BUNDLE") or None
+        session = None if said else self._files()
+        found: str | None = said if session is None else session.get_scoped_config().get("ca_bundle")
         return found
 
     def _files(self) -> Any:

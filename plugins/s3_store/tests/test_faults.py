@@ -21,7 +21,7 @@ from penstock_s3_store.s3_datastore import S3Datastore
 from plugins.s3_store.tests.conftest import come_in
 from plugins.s3_store.tests.proxy import EXPIRED, FAULTS, LATE_ERROR, RIGHT_TIME, SLOW_DOWN, S3Proxy
 from plugins.s3_store.tests.servers import REGION, S3Server
-from tests.services.proxy import CUT, LOST, OTHER_BYTES, RESET, Asked
+from tests.services.proxy import CUT, LOST, OTHER_BYTES, RESET, TRICKLE, Asked
 
 DATA = random.Random(7).randbytes(300_000)
 
@@ -118,6 +118,8 @@ def test_an_object_in_parts_outlasts_faults(
 def test_old_credentials_are_replaced_once_and_then_told(proxy: S3Proxy, store: S3Datastore) -> None:
     proxy.choose = _times(1, EXPIRED)
     assert store.put("a", b"x") is True
+    proxy.choose = _times(2, EXPIRED)  # the answer to a HEAD does not say why
+    assert store.stat("a").size == 1
     proxy.choose = _times(100, EXPIRED)
     with pytest.raises(BackendMisconfigured, match="credentials have expired"):
         store.get("a")
@@ -144,28 +146,51 @@ def test_the_bucket_tells_its_region(ministack: S3Server, monkeypatch: pytest.Mo
     store.close()
 
 
-@pytest.mark.parametrize("options", [(), ("--executor=isolated",)], ids=["here", "elsewhere"])
+class Weather:
+    """Faults by chance, a storm in which the store refuses everything, and one answer that trickles."""
+
+    def __init__(self, seed: int, else_: str) -> None:
+        self._chance, self._else = random.Random(seed), else_
+        self._trickled = False
+
+    def __call__(self, asked: Asked) -> str:
+        if 40 <= asked.number < 46:  # fewer than the tries of a call
+            return SLOW_DOWN
+        if asked.number >= 46 and asked.kind == "GET" and not self._trickled:
+            self._trickled = True
+            return TRICKLE
+        if self._chance.random() < 0.1:
+            return self._chance.choice((SLOW_DOWN, RESET, LOST, LATE_ERROR, CUT, EXPIRED))
+        return self._else
+
+
+# The clocks of isolated jobs are off by an hour, and AWS would say so.
+EXECUTORS = {
+    "here": ((), ""),
+    "elsewhere": (("--executor=isolated",), RIGHT_TIME),
+    "in containers": (("--executor=docker", "--docker-network=host"), ""),
+}
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
 def test_a_run_on_a_bad_network_ends_like_any_other(
-    ministack: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    ministack: S3Server, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     come_in(monkeypatch, ministack)
-    chance = random.Random(3)
-    always = RIGHT_TIME if options else ""  # the clocks of isolated jobs are off by an hour
-
-    def choose(_: Asked) -> str:
-        return chance.choice((SLOW_DOWN, RESET, LOST, LATE_ERROR, CUT)) if chance.random() < 0.08 else always
-
+    options, always = EXECUTORS[where]
+    if "docker" in "".join(options):
+        options = (*options, f"--docker-image={request.getfixturevalue('image')}")
     url = f"s3://{ministack.bucket()}/{secrets.token_hex(4)}"
     shutil.copy(FLOWS / "nested.py", tmp_path)
-    with S3Proxy(ministack.endpoint, choose) as proxy:
+    with S3Proxy(ministack.endpoint, Weather(3, always)) as proxy:
         done = subprocess.run(
             [sys.executable, "-m", "penstock", "run", "nested.py", f"--datastore={url}",
              f"--s3-endpoint={proxy.endpoint}", *options],
-            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False,
+            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert proxy.faults.total() > 5
+        assert {SLOW_DOWN, TRICKLE} <= set(proxy.faults)
+        assert len(proxy.faults) > 4
     reader = Client(url, endpoint=ministack.endpoint)
     assert reader.flow("NestedFlow").latest_run["join"].task["result"].data == NESTED
     reader.stores.datastore.close()
