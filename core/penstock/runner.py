@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
 
 # Keyword -> option, where the one is not the other with `-` for `_`.
 _OTHERWISE = {"tags": "--tag", "decospecs": "--with", "with_": "--with"}

@@ -91,6 +91,30 @@ def test_nothing_heavy_is_loaded(source: str, forbidden: set[str], tmp_path: Pat
     assert loaded_by(source, tmp_path) & forbidden == set()
 
 
+RUN = """
+import os, sys
+from penstock.host.protocol import Link
+send = Link.send
+def watched(self, header, *more, **others):
+    if header.get("do") == "run":
+        print(*sys.modules, sep="\\n", file=said)
+        Link.send = send
+    return send(self, header, *more, **others)
+Link.send = watched
+said = open("said", "w")
+from penstock.cli import main
+assert main(["run", "flow.py", "--quiet"]) == 0
+"""
+
+
+def test_a_run_loads_nothing_heavy_before_its_first_attempt_is_on_its_way(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(FLOW)
+    (tmp_path / ".penstock").mkdir()
+    subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, check=True)
+    of_click = {"dataclasses", "queue", "threading", "typing"}
+    assert set((tmp_path / "said").read_text().split()) & (NEVER | LEAN - of_click | {"penstock.host.declare"}) == set()
+
+
 def test_a_flow_loads_only_the_authored_path(tmp_path: Path) -> None:
     ours = {name.rpartition(".")[2] for name in loaded_by(FLOW, tmp_path) if name.startswith("penstock.")}
     authored = {"authoring", "flow", "parameters", "decorators", "context", "values", "errors"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from penstock.cli.session import Session
     from penstock.home import Home
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
     from penstock.running.launch import Opened
     from penstock.running.wishes import Wishes
 
@@ -78,7 +78,7 @@ class FlowCommand(Command):
 def _load_meanwhile(session: Session) -> None:
     """What drives a run, as far as it is known without the flow: a host imports that at the same time."""
     import penstock.cli.console
-    import penstock.host.declare
+    import penstock.host.declaration
     import penstock.running.driver
     import penstock.running.header
     import penstock.running.launch

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
     from typing import Any
 
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
 
 
 def parameter_options(declaration: Declaration, taken: Container[str]) -> list[ParameterOption]:

@@ -8,19 +8,20 @@ import sys
 from importlib.machinery import SourceFileLoader
 
 from penstock.authoring import executor_decorators
-from penstock.authoring.graph import Graph
 from penstock.errors import FlowError, NotFound, PenstockError
 from penstock.host import own_modules
+from penstock.host.declaration import Declaration
 from penstock.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from traceback import FrameSummary
     from types import ModuleType
     from typing import Any
 
     from penstock.authoring.flow import FlowSpec
+    from penstock.authoring.graph import Graph
     from penstock.host.archived_code import ArchivedCode
     from penstock.host.flow_file import FlowFile
 
@@ -30,60 +31,6 @@ _DISTRIBUTIONS = {
     "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
     "dotenv": "python-dotenv", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml",
 }  # fmt: skip
-
-
-class Declaration:
-    """What a flow file declares, as data that crosses processes.
-
-    file: absolute path; parameters: one dict each, `Parameter.data()` and attribute; environ: variables that the file
-    set, None for one that it removed; modules: files that it imported from its own folder; later: those that its steps
-    will import; packages: versions of what it imported; decorators: names that it imported of step decorators that
-    plugins bring; doc: of the class; project: of `@project`; alias, added, copy_of: how the file was read (`FlowFile`).
-    """
-
-    __slots__ = (
-        "added", "alias", "copy_of", "decorators", "doc", "environ", "file", "flow", "graph", "later", "modules",
-        "packages", "parameters", "project",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        flow: str,
-        file: str,
-        graph: Graph,
-        parameters: list[dict[str, Any]],
-        environ: dict[str, str | None],
-        modules: list[str],
-        later: list[str],
-        packages: dict[str, str] | None = None,
-        decorators: list[str] | None = None,
-        doc: str = "",
-        project: dict[str, Any] | None = None,
-        alias: str = "",
-        added: Iterable[str] = (),
-        copy_of: str = "",
-    ) -> None:
-        self.flow, self.file, self.graph, self.parameters = flow, file, graph, parameters
-        self.environ, self.modules, self.later = environ, modules, later
-        self.packages, self.doc = packages or {}, doc
-        self.decorators = decorators or []
-        self.project, self.alias, self.added, self.copy_of = project, alias, list(added), copy_of
-
-    def source(self) -> FlowFile:
-        """The file, and how another process reads it in the same way."""
-        from penstock.host.flow_file import FlowFile
-
-        return FlowFile(self.file, self.flow, alias=self.alias, added=self.added, copy_of=self.copy_of)
-
-    def data(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "graph": self.graph.data()}
-
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> Declaration:
-        """The inverse of `data`."""
-        return cls(**{**data, "graph": Graph.of(data["graph"])})
 
 
 def import_flow(file: str, flow: str | None = None, code: ArchivedCode | None = None) -> type[FlowSpec]:

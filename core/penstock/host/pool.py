@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.executor import Job
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
     from penstock.running.wake import Wake
 
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
     from penstock.host.protocol import Frame
 
 STOP_WAIT_S = 5.0
@@ -41,7 +41,7 @@ class HostProcess:
 
     def declaration(self) -> Declaration:
         """Wait for what the flow file declares. Raises FlowError (or what the file raised of ours) when it refuses."""
-        from penstock.host.declare import Declaration  # here, because the host imports the flow by now
+        from penstock.host.declaration import Declaration  # here, because the host imports the flow by now
 
         while True:
             self.link.wait()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from penstock.contracts.executor import Executor
     from penstock.contracts.host import Hosts
     from penstock.home import Home
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
     from penstock.host.process import HostProcess
     from penstock.observers import Observers
     from penstock.running import plan

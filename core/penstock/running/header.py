@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.contracts.datastore import Datastore
     from penstock.home import Home
-    from penstock.host.declare import Declaration
+    from penstock.host.declaration import Declaration
     from penstock.running.placement import StepPlan
     from penstock.running.wishes import Wishes
     from penstock.storage.keys import At
