@@ -65,7 +65,7 @@ def of_container(_: str) -> Credentials | None:
         url = _CONTAINER + relative
     if not url:
         return None
-    token, path = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"), None
+    token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
     path = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
     if path:
         with open(path) as file:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 
 _PARTS = ("signing", "ambient", "fetching")
 _PACKAGE = __name__.rpartition(".")[0]
@@ -16,8 +17,20 @@ def source(base: str, prefix: str, region: str, more: dict[str, str]) -> str:
     """`fetch(key) -> bytes` for `base` + `/` + `prefix` + key. more: headers of each request."""
     said = f"BASE, PREFIX, REGION, MORE = {base!r}, {prefix!r}, {region!r}, {more!r}"
     bodies = [body for part in _PARTS for body in _bare(ast.parse(_text(part))).body]
-    tree = ast.Module([*bodies, *ast.parse(said).body], [])
-    return ast.unparse(_Shorter().visit(tree)) + "\n"
+    tree = _used(ast.Module([*bodies, *ast.parse(said).body], []))
+    return re.sub("^ +", _narrow, ast.unparse(_Shorter().visit(tree)), flags=re.MULTILINE) + "\n"
+
+
+def _narrow(indent: re.Match[str]) -> str:
+    """A space for each level; no text of the parts goes over a line."""
+    return " " * (len(indent[0]) // 4)
+
+
+def _used(tree: ast.Module) -> ast.Module:
+    """Without functions that are only other modules' to call."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {"fetch"}
+    tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef) or node.name in names]
+    return tree
 
 
 def _text(part: str) -> str:
