@@ -7,11 +7,10 @@ import select
 import socket
 import ssl
 import struct
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,13 +45,11 @@ def test_output_arrives_whole_and_the_error_stream_is_remembered(
     stream.close()
 
 
-def test_a_stream_over_tls_waits_and_hides_nothing(tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=engine", "-keyout", key]
-    subprocess.run([*command, "-out", certificate], check=True, capture_output=True)
-    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    served.load_cert_chain(certificate, key)
-    trusts = ssl.create_default_context(cafile=certificate)
+def test_a_stream_over_tls_waits_and_hides_nothing() -> None:
+    authority = trustme.CA()
+    served, trusts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.issue_cert("engine").configure_cert(served)
+    authority.configure_trust(trusts)
     one, other = socket.socketpair()
     with ThreadPoolExecutor(1) as threads:
         far = threads.submit(served.wrap_socket, one, server_side=True)
