@@ -197,9 +197,10 @@ class Registry:
 
     def absent(self, word: str) -> PluginError | None:
         """The plugin that is not installed and whose name `word` begins with, as its options do."""
+        there = {backend.name for _, backend in self._pairs()}
         for found in self._plugins.values():
             for extra in found.entry.extras:
-                if word.startswith(f"{extra}-"):
+                if extra not in there and word.startswith(f"{extra}-"):
                     return self._absent("plugin", extra)
         return None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BEAT_EVERY_S = 10.0
 SILENT_AFTER_S = 6 * BEAT_EVERY_S
-JOB_WAITS_S = 24 * 3600.0  # a job that shall drive a run may wait in a queue for so long
+JOB_WAITS_S = 3600.0  # so long a job that shall drive a run may wait in its queue, and not count as dead
 LOCK_WAIT_S = 10.0
 LOOK_WAIT_S = 1.0  # a reader that looks whether the driver lives holds the lock for a moment
 BEAT_AGAIN_S = 2.0

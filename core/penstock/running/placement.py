@@ -122,7 +122,8 @@ def check_jobs(home: Home, graph: Graph, steps: Mapping[str, StepPlan], user: st
                     try:
                         executor.check(job)
                     except BackendError as error:
-                        if plan.own or plan.resources != Resources():  # else it is no affair of this step alone
+                        asks = plan.own or job.gang or plan.resources != Resources()
+                        if asks:  # else it is no affair of this step alone
                             error.where = error.where or f"{graph[step].file}:{graph[step].line}"
                         error.hint = _as_said(error.hint, home, name, plan.own)
                         raise

@@ -235,8 +235,9 @@ class BatchExecutor(Executor):
         return self._queues[name]
 
     def _refusal(self, error: Refused, options: BatchOptions) -> Exception:
-        if "JobQueue" in str(error):
-            return no_queue(self._service, named_queue(options))
+        name = named_queue(options)
+        if "JobQueue" in str(error) and name.rpartition("/")[2] not in queue_names(self._service):
+            return no_queue(self._service, name)
         return JobRejected(f"AWS Batch refuses the job: {error}")
 
     def _tags(self, job: Job) -> dict[str, str]:

@@ -65,18 +65,19 @@ class Service:
 
         changes: it must not be done twice. Raises Refused, and what the module says.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
         pace = self._paces.setdefault(action, Pace())
         until = time.monotonic() + _PATIENCE_S
         while True:
             pace.wait()
-            session = self._session
+            session, unknown = self._session, False
             try:
                 answer: dict[str, Any] = getattr(self._client(service), action)(**request)
             except ClientError as error:
                 trouble = self._refused(error, action, changes, pace, session)
             except BotoCoreError as error:
+                unknown = isinstance(error, EndpointConnectionError)
                 trouble = self._unanswered(error, action, changes, session)
             else:
                 if len(answer) > 1 or action in _ANSWERS_NOTHING:  # beside what was said of the request itself
@@ -85,7 +86,10 @@ class Service:
                     return answer
                 trouble = self._nobody_knows(f"{action}: the answer broke off", changes)
             if time.monotonic() > until:
-                raise BackendUnavailable(f"AWS does not let us, or does not answer: {trouble}")
+                raise BackendUnavailable(
+                    f"AWS does not let us, or does not answer: {trouble}",
+                    hint="--aws-batch-region=REGION   # if that is no region of yours" if unknown else "",
+                )
 
     @property
     def region(self) -> str:

@@ -88,6 +88,7 @@ def run(
         (("--aws-batch-queue=penstock",), {"resources": "@resources(memory=262144)"},
          1, "end asks for 1 vCPUs, 262144 MiB", "@resources(...)"),
         (("--aws-batch-queue=penstock",), {"resources": "@resources(gpu=1)"}, 1, "1 GPUs", "@resources(...)"),
+        (("--aws-batch-queu=penstock",), {}, 2, "No such option", "--aws-batch-queue"),
         (("--aws-batch-queue=penstock", "--aws-batch-host-volumes=data"), {}, 1, "'data' is no absolute path",
          "--aws-batch-host-volumes=/data"),
     ],
@@ -105,12 +106,19 @@ def test_before_a_run_begins(
 def test_on_fargate(tmp_path: Path, store: HttpStoreServer, endpoint: Endpoint, switches: Switches) -> None:
     switches.fargate = True
     code, err = run(tmp_path, store, endpoint, "--aws-batch-queue=penstock")
-    assert code == 1 and "which needs a role" in err and "bad.py" in err
+    assert code == 1 and "which needs a role" in err and "bad.py" not in err, "no affair of one step"
     code, err = run(
         tmp_path, store, endpoint, "--aws-batch-queue=penstock", f"--aws-batch-execution-role={STARTER}",
         resources="@resources(gpu=1)",
     )  # fmt: skip
     assert code == 1 and "which has no gpu" in err and "bad.py:12" in err
+
+
+def test_a_job_that_is_refused_because_of_its_queue_is_told_in_aws_s_words(
+    tmp_path: Path, store: HttpStoreServer, endpoint: Endpoint
+) -> None:
+    code, err = run(tmp_path, store, endpoint, "--aws-batch-queue=penstock", "--aws-batch-share-identifier=x")
+    assert code == 1 and "shareIdentifier is not allowed: JobQueue penstock has no scheduling policy" in err
 
 
 def test_a_disabled_queue(tmp_path: Path, store: HttpStoreServer, endpoint: Endpoint) -> None:

@@ -94,3 +94,14 @@ def test_a_request_that_is_none_keeps_no_other_job_from_its_handle(endpoint: End
     executor.close()
     with pytest.raises(Refused, match="describe_jobs"):
         Service(None, None).call("batch", "describe_jobs", jobs="none")
+
+
+def test_a_region_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock_aws_batch.service._PATIENCE_S", 0.0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    service = Service("eu-nowhere-9", None)
+    with pytest.raises(BackendUnavailable, match=r"batch\.eu-nowhere-9\.amazonaws\.com") as error:
+        service.call("batch", "describe_job_queues")
+    assert error.value.hint.startswith("--aws-batch-region=")
+    service.close()
