@@ -36,8 +36,8 @@ REFUSED = {
     "truth": (["--must=x", "--sure=maybe"], ["--sure takes true or false, not 'maybe'"], "--sure=true"),
     "broken JSON": (["--must=x", "--table={'a': 1}"], ["--table takes JSON", "line 1 column 2"], "--table='{"),
     "empty JSON": (["--must=x", "--table="], ["--table takes JSON, not ''"], "--table='{"),
-    "no value": (["--must"], ["'--must' requires an argument"], "run --help"),
-    "misspelt": (["--must=x", "--lerning-rate=1"], ["--lerning-rate", "--learning-rate"], "run --help"),
+    "no value": (["--must"], ["'--must' requires an argument"], "run many.py --help"),
+    "misspelt": (["--must=x", "--lerning-rate=1"], ["--lerning-rate", "--learning-rate"], "run many.py --help"),
     "twice": (["--must=x", "--must=y"], ["--must is given 2 times"], "once"),
     "of a variable": (["--must=x"], ["--count takes a whole number, not 'many'"], "--count=3"),
 }
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_text(shell: Shell) -> None:
 
 
 BODIES = {
-    "changed in a step": ("self.count = 4", ["self.count is a parameter", "use another name"]),
+    "changed in a step": ("setattr(self, 'count', 4)", ["self.count is a parameter", "use another name"]),
     "misspelt in a step": ("print(self.coutn)", ["has no artifact 'coutn'. Did you mean 'count'?"]),
 }
 
