@@ -13,7 +13,7 @@ import time
 import zlib
 from urllib.parse import quote, urlsplit
 
-from penstock.errors import BackendError, BackendUnavailable
+from penstock.errors import BackendError, BackendMisconfigured, BackendUnavailable
 from penstock_s3_store.answers import OLD_CREDENTIALS, SKEW, Refusal
 from penstock_s3_store.connections import Connections, NoAnswer
 from penstock_s3_store.signing import UNSIGNED, query_text, signed_headers
@@ -186,6 +186,11 @@ class S3Client:
 
     def error(self, refusal: Refusal, kind: str, key: str | None) -> BackendError:
         """What the user reads of a refusal."""
+        if refusal.code in OLD_CREDENTIALS and self.identity.given:
+            return BackendMisconfigured(
+                "the credentials that the run gave this job have ended before it did",
+                hint="aws configure   # an access key does not end; or a role with longer sessions, or a shorter step",
+            )
         name = "" if key is None else self.location.name(key)
         return refusal.error(self.location, kind, name, self.identity.credentials().key, self.region)
 

@@ -45,6 +45,9 @@ def _identity(store: S3Datastore) -> Finding:
             said = answer.partition("<Arn>")[2].partition("</Arn>")[0] or said
         except PenstockError:
             pass  # a network without STS, or a key of another service
+    if who.until_s:
+        said += time.strftime(", until %H:%M UTC; renewed before, but not in a container that was given them",
+                              time.gmtime(who.until_s))  # fmt: skip
     return Finding("identity", said)
 
 

@@ -72,18 +72,23 @@ class Identity:
 
     # -- credentials
 
-    def credentials(self, *, anew: bool = False) -> Credentials:
-        """What to sign with. anew: the store refused what there was as too old.
+    @property
+    def given(self) -> bool:
+        """Whether this is a job that was given the run's credentials, and can have no others."""
+        return bool(os.environ.get(GIVEN))
+
+    def credentials(self, *, anew: bool = False, lasting_s: float = _EARLY_S) -> Credentials:
+        """What to sign with, good for `lasting_s` where that can be had. anew: the store refused what there was as old.
 
         Raises BackendMisconfigured when there is nothing, BackendUnavailable when what should give it does not answer.
         """
         found = self._found
-        if found is None or anew or (found.until_s is not None and found.until_s - time.time() < _EARLY_S):
+        if found is None or anew or (found.until_s is not None and found.until_s - time.time() < lasting_s):
             found = self._found = self._look(anew=anew)
         return found
 
     def _look(self, *, anew: bool) -> Credentials:
-        if os.environ.get(GIVEN):
+        if self.given:
             found = ambient.of_variables()
         else:
             found = None if self._profile else ambient.of_variables()

@@ -41,6 +41,7 @@ RANGED_BYTES = 16 << 20  # larger objects are read in ranges
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 _STREAM_BYTES = 64 * 1024
+_GIVEN_FOR_S = 1800.0  # half of what a role is assumed for if nobody says more
 _MISSING = frozenset({404})
 _STANDING = frozenset({412, 501})  # 501: the store does not know the condition
 _TAKEN = frozenset({404, 412})  # 404: the upload is gone, because an earlier try completed it
@@ -309,8 +310,11 @@ class S3Datastore(Datastore):
         }  # fmt: skip
 
     def secrets(self) -> Mapping[str, str]:
-        """The credentials of this moment; a job takes them as they are, whatever profile or role they came from."""
-        who = self.identity.credentials()
+        """Credentials of this moment; a job takes them as they are, whatever profile or role they came from.
+
+        It can't ask for others when they end, so that those which end soon are replaced before.
+        """
+        who = self.identity.credentials(lasting_s=_GIVEN_FOR_S)
         found = {"AWS_ACCESS_KEY_ID": who.key, "AWS_SECRET_ACCESS_KEY": who.secret, GIVEN: "given"}
         return {**found, "AWS_SESSION_TOKEN": who.token} if who.token else found
 

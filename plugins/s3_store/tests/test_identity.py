@@ -13,6 +13,7 @@ import pytest
 
 from penstock.errors import BackendMisconfigured
 from penstock_s3_store.identity import GIVEN, Identity
+from penstock_s3_store.s3_datastore import S3Datastore
 from plugins.s3_store.tests.servers import S3Server
 
 ROLE = "arn:aws:iam::000000000000:role/penstock"
@@ -151,13 +152,29 @@ def test_the_role_of_a_container(giver, tmp_path, monkeypatch) -> None:
 
 
 def test_credentials_that_end_soon_are_asked_for_again(giver, monkeypatch) -> None:
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
-    service = giver(lambda *_: json.dumps({**GIVES, "Expiration": soon}))
+    service = giver(lambda *_: json.dumps({**GIVES, "Expiration": _in(60)}))
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{service.url}/creds")
     identity = Identity()
     identity.credentials()
     identity.credentials()
     assert len(service.asked) == 2
+
+
+def test_a_job_is_given_credentials_that_last(giver, monkeypatch) -> None:
+    """Half an hour where they can be had; they are those of this moment, and say so."""
+    left_s = [1200, 3600, 1200]
+    service = giver(lambda *_: json.dumps({**GIVES, "Expiration": _in(left_s.pop(0)), "Token": f"t{len(left_s)}"}))
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{service.url}/creds")
+    store = S3Datastore(url="s3://bucket")
+    assert store.identity.credentials().token == "t2"
+    assert store.secrets() == {
+        "AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t1", GIVEN: "given",
+    }  # fmt: skip
+    assert store.secrets()["AWS_SESSION_TOKEN"] == "t1"
+
+
+def _in(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
 
 
 def test_the_role_of_a_machine(giver, monkeypatch) -> None:
