@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 
+from penstock.errors import PenstockError
 from penstock.host.libc import Libc
 from penstock.running import attempt
 from penstock.running.message import Message
@@ -31,7 +32,12 @@ def run_attempt(message: Message, world: World, control: socket, libc: Libc) -> 
         out, err = json.loads(_exactly(control, size))
         return out, err
 
-    record = attempt.run(message, world, drain)
+    try:
+        record = attempt.run(message, world, drain)
+    except PenstockError as error:  # the store can't be written to: no record will tell it
+        sys.stderr.write(f"penstock: {error}\n")
+        sys.stderr.flush()
+        return 1
     with contextlib.suppress(OSError):
         control.sendall(b"C")
     return 0 if record.outcome == SUCCEEDED else 1

@@ -200,3 +200,21 @@ def test_a_run_on_a_bad_network_ends_like_any_other(
     reader = Client(url, endpoint=ministack.endpoint)
     assert reader.flow("NestedFlow").latest_run["join"].task["result"].data == NESTED
     reader.stores.datastore.close()
+
+
+def test_a_job_whose_credentials_end_before_it_says_so(
+    ministack: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can't store its record, so what it said last is all that tells."""
+    come_in(monkeypatch, ministack)
+    shutil.copy(FLOWS / "linear.py", tmp_path)
+    end = _times(8, EXPIRED, "PUT")  # the tries of the attempt, and of its host in its place
+    with S3Proxy(ministack.endpoint, lambda one: end(one) if one.path.endswith("middle/0/0.record") else "") as proxy:
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock", "run", "linear.py", f"--datastore=s3://{ministack.bucket()}/p",
+             f"--s3-endpoint={proxy.endpoint}", "--executor=isolated", "--isolated-clock-shift-s=0"],
+            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "its last words: penstock: the credentials that the run gave this job have ended" in done.stderr
+    assert "Traceback" not in done.stderr
