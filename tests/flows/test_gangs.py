@@ -83,3 +83,43 @@ def test_a_dead_scheduler_s_gang_is_gone_on_with_as_a_whole(world: World) -> Non
     world.finish(world.start("continue", world.pathspec))
     assert {heard for heard, _ in world.result()} == {110}
     assert len({attempt for _, attempt in world.result()}) == 1
+
+
+PART = """
+import os
+from penstock import FlowSpec, current, parallel, step
+
+
+class PartFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.work, num_parallel=3)
+
+    @parallel
+    @step
+    def work(self):
+        self.mine = current.parallel.node_index
+        if self.mine == 1:
+            assert os.path.exists("mended")
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.result = [one.mine for one in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_what_is_left_of_nodes_that_ran_one_by_one_is_run_by_itself(world: World) -> None:
+    (world.folder / "part.py").write_text(PART)
+    world.finish(world.start("run", "part.py", "--executor=inline", "--on-failure=continue"), expect=1)
+    (world.folder / "mended").touch()
+    resumed = world.start("resume", "part.py", "--executor=local", "--run-id-file=id")
+    world.finish(resumed)
+    world.finish(world.start("dump", f"PartFlow/{(world.folder / 'id').read_text()}/join", "--file=dumped"))
+    (found,) = pickle.loads((world.folder / "dumped").read_bytes()).values()
+    assert found["result"] == [0, 1, 2]

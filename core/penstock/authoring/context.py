@@ -19,9 +19,9 @@ class Parallel:
 
     @property
     def main_ip(self) -> str:
-        """Raises AttributeError where the executor starts the nodes one by one."""
+        """Raises AttributeError where the nodes are started one by one."""
         if self._main_ip is None:
-            raise AttributeError("current.parallel.main_ip: this executor does not run nodes side by side")
+            raise AttributeError("current.parallel.main_ip: the nodes do not run side by side here")
         return self._main_ip
 
     def __repr__(self) -> str:

@@ -20,15 +20,23 @@ if TYPE_CHECKING:
 
 class Nodes:
     """Of one gang. left: how many have not succeeded; ready: of those, the ones that can start, by place; running:
-    names of the attempts; ended: those of the same attempt that ended otherwise, with their records."""
+    names of the attempts; ended: those of the same attempt that ended otherwise, with their records; apart: some have
+    succeeded without the others, where nodes run one by one, so the rest are tasks like any others."""
 
-    __slots__ = ("ended", "left", "ready", "running")
+    __slots__ = ("apart", "count", "ended", "left", "ready", "running")
 
     def __init__(self, count: int) -> None:
-        self.left = count
+        self.count = self.left = count
+        self.apart = False
         self.ready: dict[str, Ready] = {}
         self.running: set[str] = set()
         self.ended: list[tuple[Ready, Record]] = []
+
+    def take_ready(self) -> list[Ready]:
+        """Those that can start, in the order of their places."""
+        found = sorted(self.ready.values(), key=lambda ready: place_index(ready.place))
+        self.ready.clear()
+        return found
 
     def settle(self, name: str, ready: Ready, record: Record) -> None:
         """An attempt is over."""
@@ -59,12 +67,17 @@ class Gangs:
             self._nodes[key] = Nodes(ready.nodes or 0)
         return self._nodes[key]
 
-    def add(self, ready: Ready) -> None:
-        """A node can start, as soon as all others can that are left."""
+    def add(self, ready: Ready) -> list[Ready]:
+        """A node can start, as soon as all others can that are left. Returns those that are found to be apart."""
         nodes = self.of(ready)
         nodes.ready[ready.place] = ready
-        if len(nodes.ready) == nodes.left:
-            self._whole.append(nodes)
+        if len(nodes.ready) < nodes.left:
+            return []
+        nodes.apart = nodes.left < nodes.count
+        if nodes.apart:
+            return nodes.take_ready()
+        self._whole.append(nodes)
+        return []
 
     @property
     def waiting(self) -> int:
@@ -74,9 +87,7 @@ class Gangs:
     def next(self) -> tuple[Nodes, list[Ready]]:
         """Take them out, in the order of their places."""
         nodes = self._whole.popleft()
-        found = sorted(nodes.ready.values(), key=lambda ready: place_index(ready.place))
-        nodes.ready.clear()
-        return nodes, found
+        return nodes, nodes.take_ready()
 
     def broke(self, nodes: Nodes, moment_s: float) -> None:
         """They can't succeed any more; from that moment on those that still run are to be ended."""

@@ -292,7 +292,10 @@ class Scheduler:
             ready = self._backlog.next(time.monotonic()) if len(self._running) < self.max_workers else None
             if ready is None:
                 break
-            (self._gangs.add if self._in_gang(ready) else self._start)(ready)
+            if self._in_gang(ready):
+                self._backlog.add(self._gangs.add(ready))
+            else:
+                self._start(ready)
 
     def _start(self, ready: Ready) -> None:
         step = self.steps[ready.step]
@@ -575,7 +578,8 @@ class Scheduler:
 
     def _in_gang(self, ready: Ready) -> bool:
         """Whether it runs beside other nodes; where the executor can't do that they are tasks like any others."""
-        return ready.nodes is not None and self.jobs[self.steps[ready.step].executor].executor.runs_gangs
+        executor = self.jobs[self.steps[ready.step].executor].executor
+        return ready.nodes is not None and executor.runs_gangs and not self._gangs.of(ready).apart
 
     def _start_gang(self, nodes: Nodes, some: Sequence[Ready]) -> None:
         """Hand them over together: alone they may be more than `--max-workers`."""

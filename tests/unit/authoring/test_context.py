@@ -73,5 +73,5 @@ def test_nodes() -> None:
     node = Parallel(4, 2, "7.0", "10.0.0.1")
     assert repr(node) == "Parallel(num_nodes=4, node_index=2)"
     assert (node.control_task_id, node.main_ip) == ("7.0", "10.0.0.1")
-    with pytest.raises(AttributeError, match="does not run nodes side by side"):
+    with pytest.raises(AttributeError, match="do not run side by side here"):
         _ = Parallel(4, 2, "0", None).main_ip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
-from penstock.contracts.executor import Executor, Job, JobState, JobStatus, RunInfo
+from penstock.contracts.executor import Executor, Gang, Job, JobState, JobStatus, RunInfo
 from penstock.errors import BackendUnavailable, JobRejected
 from penstock.running import jobs
 from penstock.running.jobs import ENDED, REJECTED, REMARK, TAIL, Bell, JobEvent, JobsElsewhere, JobsHere
@@ -238,3 +238,23 @@ def test_what_the_executor_s_thread_dies_of_is_raised_in_the_loop() -> None:
         one.events(0.0)
     one.close([].append)
     wake.close()
+
+
+def test_a_gang_is_handed_over_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many jobs wait before it, and whatever a call may take."""
+    monkeypatch.setattr(jobs, "JOBS_AT_ONCE", 2)
+    bench, calls = Bench(), []
+
+    def submit_many(some: Sequence[Job]) -> list[str]:
+        calls.append([job.name for job in some])
+        return [f"handle-{job.name}" for job in some]
+
+    monkeypatch.setattr(bench, "submit_many", submit_many)
+    bench.silent = 1
+    here = JobsHere(bench)
+    gang = [Job(name=f"g{index}", message="", gang=Gang(lead="g0", index=index, size=3)) for index in range(3)]
+    here.start(Job(name="a", message=""), adopt=False)
+    here.start(*gang, adopt=False)
+    while sum(map(len, calls)) < 4:
+        here.events(0.0)
+    assert calls == [["a"], ["g0", "g1", "g2"]] or calls == [["a", "g0", "g1", "g2"]]

@@ -22,6 +22,7 @@ from penstock.running.plan import (
     reconcile,
     run_outcome,
     taken,
+    together,
 )
 from penstock.values import CANCELLED, FAILED, LOST, PARAMETERS_STEP, SUCCEEDED, Record
 
@@ -219,3 +220,29 @@ def test_job_and_record_together(lost: bool, code: int | None, record: bool, ver
 )
 def test_how_a_run_ends(finished: bool, cancelled: bool, failed: list[str], outcome: str) -> None:
     assert run_outcome(finished, cancelled, failed) == outcome
+
+
+def past_of(*outcomes: str) -> Past:
+    found = Past()
+    for number, outcome in enumerate(outcomes):
+        found.add(Record(flow="F", run="r", step="s", place="0", attempt=number, outcome=outcome, token="t"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pasts", "failed", "lost"),
+    [
+        ([("failed",), ("failed",)], 1, 0),  # one attempt of all, not one of each
+        ([("failed",), ("lost",)], 0, 1),  # the loss of one is why the other failed
+        ([("failed", "lost"), ("cancelled", "failed")], 1, 1),
+        ([("cancelled",), None], 0, 0),
+    ],
+)
+def test_the_nodes_of_a_gang_are_tried_again_as_one_task(
+    pasts: list[tuple[str, ...] | None], failed: int, lost: int
+) -> None:
+    found = together([past_of(*one) if one else None for one in pasts])
+    assert found is not None
+    assert (found.failed.bit_count(), found.lost.bit_count()) == (failed, lost)
+    assert found.total == max(len(one or ()) for one in pasts)
+    assert together([None, None]) is None
