@@ -69,7 +69,10 @@ class Spawned:
     def kill(self) -> None:
         """SIGKILL; nothing to one that was reaped, whose number may be another's by now."""
         if self.returncode is None:
-            os.kill(self.pid, _SIGKILL)
+            try:
+                os.kill(self.pid, _SIGKILL)
+            except ProcessLookupError:  # somebody else has reaped it
+                return
 
 
 def _inherited() -> list[int]:

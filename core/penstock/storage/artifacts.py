@@ -106,7 +106,9 @@ class Artifacts:
         Items are taken one by one: there may be more of them than fit in memory. Raises NotStorable.
         """
         written = self._chunks.writer(compress=False)  # raw, so that a task reads its slice alone
-        digest = sha256()
+        import hashlib  # there may be any number of them: OpenSSL is several times as fast
+
+        digest = hashlib.sha256()
         made = bundle.BundleWriter(written.write)
         python = None
         for number, item in enumerate(items):
