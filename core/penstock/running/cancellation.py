@@ -39,8 +39,8 @@ def cancel_run(home: Home, flow: str, run: str, note: Callable[[str], None]) -> 
     ended = records.read(datastore, keys.run_outcome(flow, run))
     if ended is not None:
         raise UsageError(f"{flow}/{run} has ended: {ended['outcome']}", hint=f"flow runs {flow}")
-    wish = {"token": records.new_token(), "user": user_name(), "since_s": time.time()}
-    datastore.put(keys.cancel(flow, run), records.encode("cancel", wish))
+    asked = {"token": records.new_token(), "user": user_name(), "since_s": time.time()}
+    datastore.put(keys.cancel(flow, run), records.encode("cancel", asked))
     until = time.monotonic() + CANCEL_WAIT_S
     state = lease.state(datastore, flow, run)
     lease.wake_driver(datastore, flow, run, state)  # once: a second signal would cut it off in the middle

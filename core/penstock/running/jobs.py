@@ -271,7 +271,7 @@ class JobsElsewhere:
         self.executor = executor
         self._known = _Known(executor)
         self._wake = wake
-        self._wishes: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._errands: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._events: SimpleQueue[JobEvent] = SimpleQueue()
         import threading  # most runs have no such thread
 
@@ -284,27 +284,27 @@ class JobsElsewhere:
     def _poll_soon(self) -> None:
         if not self._rung:
             self._rung = True
-            self._wishes.put(("poll", None))
+            self._errands.put(("poll", None))
 
     def start(self, *jobs: Job, adopt: bool) -> None:
         """Hand jobs over, several together; what the executor says to them comes as events."""
-        self._wishes.put(("start", [(job, adopt) for job in jobs]))
+        self._errands.put(("start", [(job, adopt) for job in jobs]))
 
     def cancel(self, names: Iterable[str]) -> None:
         """Does not wait."""
-        self._wishes.put(("cancel", set(names)))
+        self._errands.put(("cancel", set(names)))
 
     def ask_tail(self, name: str) -> None:
         """A TAIL event follows."""
-        self._wishes.put(("tail", name))
+        self._errands.put(("tail", name))
 
     def forget(self, name: str) -> None:
         """Nobody asks about this job any more."""
-        self._wishes.put(("forget", name))
+        self._errands.put(("forget", name))
 
     def sweep(self) -> None:
         """The run is over; `close` comes next."""
-        self._wishes.put(("sweep", None))
+        self._errands.put(("sweep", None))
 
     def events(self, timeout_s: float) -> list[JobEvent]:
         """What happened; never waits, for whoever waits is woken. Raises what the executor's thread died of."""
@@ -325,7 +325,7 @@ class JobsElsewhere:
 
         Waits for two minutes at most, and says so; Ctrl-C ends the wait.
         """
-        self._wishes.put(("close", None))
+        self._errands.put(("close", None))
         self._thread.join(QUIET_WAIT_S)
         if self._thread.is_alive():
             note(f"waiting for its last calls, {CLOSE_WAIT_S:.0f} s at most; Ctrl-C to wait no longer")
@@ -348,22 +348,22 @@ class JobsElsewhere:
             self.executor.close()
 
     def _turn(self) -> bool:
-        """Heed wishes until it is time to ask again; False once told to close."""
+        """Do errands until it is time to ask again; False once told to close."""
         until = time.monotonic() + self.executor.poll_interval_s
         while True:
             left_s = until - time.monotonic()
             try:
-                wish, what = self._wishes.get(timeout=self._patience_s(left_s))
+                errand, what = self._errands.get(timeout=self._patience_s(left_s))
             except Empty:
                 if not self._known.is_ready:
                     break
                 self._say(self._known.submit())  # what has come together goes together
             else:
-                if wish == "close":
+                if errand == "close":
                     return False
-                if wish == "poll":
+                if errand == "poll":
                     break
-                self._heed(wish, what)
+                self._do(errand, what)
             if left_s <= 0:
                 break
         self._rung = False
@@ -373,19 +373,19 @@ class JobsElsewhere:
         return True
 
     def _patience_s(self, left_s: float) -> float | None:
-        """How long to wait for a wish: not at all while jobs can be handed over, for ever while there is nothing."""
+        """How long to wait for an errand: not at all while jobs can be handed over, for ever while there is nothing."""
         if self._known.is_ready:
             return 0.0
         return max(0.0, left_s) if self._known.at_work else None
 
-    def _heed(self, wish: str, what: Any) -> None:
-        if wish == "start":
+    def _do(self, errand: str, what: Any) -> None:
+        if errand == "start":
             self._known.waiting.extend(what)
-        elif wish == "cancel":
+        elif errand == "cancel":
             self._say(self._known.cancel(what))
-        elif wish == "forget":
+        elif errand == "forget":
             self._say(self._known.forget(what))
-        elif wish == "sweep":
+        elif errand == "sweep":
             self._say(self._known.sweep())
         else:
             self._say([self._known.tail(what)])

@@ -106,7 +106,7 @@ def hold_for_job(datastore: Datastore, flow: str, run: str, user: str, job: str)
 
 
 def wake_driver(datastore: Datastore, flow: str, run: str, found: LeaseState) -> None:
-    """Where the driver is a process of this machine, tell it at once that there is a wish:
+    """Where the driver is a process of this machine, tell it at once that it is asked to end:
     SIGTERM ends a run in order."""
     holder = found.holder or {}
     if holder.get("host") != os.uname().nodename or found.silent_s is not None:
@@ -123,7 +123,7 @@ class Lease:
         self.datastore, self.flow, self.run, self.user = datastore, flow, run, user
         self.token = records.new_token()
         self.lock_fd = -1
-        self.just_beat = False  # whether the last call of `beat` said something: the moment to look at wishes
+        self.just_beat = False  # whether the last call of `beat` said something: the moment to look what it is asked
         self._number = 0
         self._hosts: list[int] = []
         self._beaten_at = time.monotonic()
@@ -143,6 +143,13 @@ class Lease:
                     hint=f"flow continue {self.flow}/{self.run} --takeover   # if you know that it is dead",
                 )
         self._lock(wait_s=LOOK_WAIT_S if new else LOCK_WAIT_S)  # a dead driver's attempts are ended first
+        try:
+            self._claim(new, takeover)
+        except BaseException:
+            self.release()
+            raise
+
+    def _claim(self, new: bool, takeover: bool) -> None:
         number = 0 if new else self._highest()
         while True:
             number += 1

@@ -244,11 +244,11 @@ class Scheduler:
     def _obey(self) -> None:
         if self._asked_to_stop and not self.cancelled:
             self.stop()
-        if not self.cancelled and self.lease.just_beat and self._is_wished_to_end():
+        if not self.cancelled and self.lease.just_beat and self._is_asked_to_end():
             self.console.note("cancelled from outside")
             self.stop()
 
-    def _is_wished_to_end(self) -> bool:
+    def _is_asked_to_end(self) -> bool:
         try:
             return self.datastore.exists(keys.cancel(self.flow, self.run_id))
         except BackendUnavailable:

@@ -92,7 +92,7 @@ def taken(flow: str, run: str) -> str:
 
 
 def cancel(flow: str, run: str) -> str:
-    """A wish from outside that the run end."""
+    """Asked from outside: that the run end."""
     return run_prefix(flow, run) + "cancel"
 
 

@@ -66,6 +66,20 @@ def test_a_store_that_is_away_costs_nobody_the_lease_and_is_not_the_moment_to_lo
     own.release()
 
 
+def test_one_that_can_not_claim_the_lease_lets_go_of_the_lock() -> None:
+    store = Flaky()
+    store.away, own = True, Lease(store, "F", "r", "ann")
+    with pytest.raises(BackendUnavailable):
+        own.take()
+    store.put = lambda *_, **__: False  # type: ignore[method-assign]  # somebody else is faster
+    store.away = False
+    with pytest.raises(RunDriven):
+        own.take()
+    assert own.lock_fd == -1
+    del store.put
+    Lease(store, "F", "r", "bob").take()
+
+
 def test_nobody(store: FileDatastore) -> None:
     found = lease.state(store, "F", "r")
     assert (found.alive, found.holder, str(found)) == (False, None, "nobody")
