@@ -17,6 +17,7 @@ from penstock import contracts
 from penstock.authoring.context import current
 from penstock.contracts.host import HostEvent, Hosts
 from penstock.contracts.logsink import STDOUT
+from penstock.errors import BackendUnavailable
 from penstock.host.pump import Pump
 from penstock.running import attempt
 from penstock.running.message import Message
@@ -71,8 +72,12 @@ class InlineHosts(Hosts):
         """Run the next attempt to its end."""
         if self._waiting and not self._events:
             job = self._waiting.pop(0)
-            code = self._run(job)
-            self._events.append(HostEvent(kind="ended", name=job.name, exit_code=code))
+            code, reason = 1, ""
+            try:
+                code = self._run(job)
+            except BackendUnavailable as error:  # as the death of a process: who drives the run claims the record
+                reason = f"the store did not answer: {error.in_one_line}"
+            self._events.append(HostEvent(kind="ended", name=job.name, exit_code=code, reason=reason))
         found, self._events = self._events, []
         return found
 
