@@ -55,15 +55,17 @@ def test_a_host_that_no_command_takes_is_ended(slow: Path) -> None:
     session = Session()
     early.begin(session, ["run", str(slow)])
     host = session.open_flow(session.flow_file(str(slow))).host.process  # the same: nothing is begun twice
-    assert host.poll() is None
+    with pytest.raises(TimeoutError):
+        host.wait(0.0)
     session.close()
-    assert host.poll() is not None
+    host.wait(0.0)
 
 
 def test_a_file_that_is_read_otherwise_is_opened_anew(slow: Path) -> None:
     session = Session()
     first = session.open_flow(session.flow_file(str(slow))).host.process
     second = session.open_flow(session.flow_file(f"{slow}:SlowFlow")).host.process
-    assert first.poll() is not None
-    assert second.poll() is None
+    first.wait(0.0)
+    with pytest.raises(TimeoutError):
+        second.wait(0.0)
     session.close()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from penstock.authoring.graph import Graph, Step
 
-_UNKNOWABLE = frozenset({"eval", "exec", "globals", "locals", "super", "vars"})
+_FRAMES = frozenset({"_getframe", "currentframe"})  # `self` is a local of what they give
+_UNKNOWABLE = frozenset({*_FRAMES, "eval", "exec", "globals", "locals", "super", "vars"})
 
 
 class Attributes:
@@ -34,7 +35,7 @@ class Attributes:
         self.names: dict[str, int] = {}
         self.certain: dict[str, int] = {}
         function = step.tree
-        self.opaque = function is None or _decorated_by_others(step, function)
+        self.opaque = function is None or step.is_wrapped or _decorated_by_others(step, function)
         if function is None:
             return
         given = function.args.posonlyargs + function.args.args
@@ -66,16 +67,18 @@ class _Reader(ast.NodeVisitor):
 
     def __init__(self, own: str, unknowable: Collection[str]) -> None:
         self._own, self._unknowable = own, unknowable
+        self._targets: set[ast.expr] = set()
         self.found: list[tuple[str, int]] = []
         self.left = self.opaque = False
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """`self.NAME`, read or assigned."""
         if not (isinstance(node.value, ast.Name) and node.value.id == self._own):
+            self.opaque = self.opaque or node.attr in _FRAMES
             self.generic_visit(node)
         elif isinstance(node.ctx, ast.Store):
             self.found.append((node.attr, node.lineno))
-        elif node.attr.startswith("__") or node.attr in self._unknowable:
+        elif node not in self._targets and (node.attr.startswith("__") or node.attr in self._unknowable):
             self.opaque = True
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -83,11 +86,13 @@ class _Reader(ast.NodeVisitor):
         self.opaque = self.opaque or node.id == self._own or node.id in _UNKNOWABLE
 
     def visit_Call(self, node: ast.Call) -> None:
-        """The steps that `self.next` names are not called there."""
+        """The steps that `self.next` names are not called there; what else is among its arguments is."""
         function = node.func
         owner = function.value if isinstance(function, ast.Attribute) and function.attr == "next" else None
-        if not (isinstance(owner, ast.Name) and owner.id == self._own):
-            self.generic_visit(node)
+        if isinstance(owner, ast.Name) and owner.id == self._own:
+            for given in node.args:
+                self._targets.update(given.values if isinstance(given, ast.Dict) else [given])
+        self.generic_visit(node)
 
     def visit_Return(self, node: ast.Return) -> None:
         """What follows may not be reached."""

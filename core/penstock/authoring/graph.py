@@ -19,7 +19,8 @@ class Step:
 
     kind: what its `self.next` does: `linear`, `split`, `switch`, `foreach`, `parallel` or `end`.
     to: the steps that may follow; cases: of a switch, text of `condition` -> step; var: attribute of a foreach.
-    is_join: its function takes `inputs`. file, line: of its `def`; next_line: of its `self.next`, `line` without one.
+    is_join: its function takes `inputs`; is_wrapped: another function is called, around its own.
+    file, line: of its `def`; next_line: of its `self.next`, `line` without one.
     decorators: as data, outermost last, the way Python applies them.
     tree: of its function, where it was read from source.
 
@@ -29,8 +30,8 @@ class Step:
     """
 
     __slots__ = (
-        "cases", "condition", "decorators", "depth", "doc", "file", "is_join", "join", "kind", "line", "name",
-        "next_line", "parents", "split_branches", "split_parents", "to", "tree", "var",
+        "cases", "condition", "decorators", "depth", "doc", "file", "is_join", "is_wrapped", "join", "kind", "line",
+        "name", "next_line", "parents", "split_branches", "split_parents", "to", "tree", "var",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +41,7 @@ class Step:
         kind: str,
         to: Iterable[str] = (),
         is_join: bool = False,
+        is_wrapped: bool = False,
         var: str | None = None,
         condition: str | None = None,
         cases: Mapping[str, str] | None = None,
@@ -50,7 +52,7 @@ class Step:
         decorators: Iterable[Mapping[str, Any]] = (),
         tree: ast.FunctionDef | ast.AsyncFunctionDef | None = None,
     ) -> None:
-        self.tree = tree
+        self.tree, self.is_wrapped = tree, is_wrapped
         self.name, self.kind, self.to, self.is_join = name, kind, tuple(to), is_join
         self.var, self.condition, self.cases = var, condition, dict(cases or {})
         self.file, self.line, self.doc = file, line, doc

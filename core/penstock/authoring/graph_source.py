@@ -30,7 +30,8 @@ def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
     steps = []
     marks: dict[str, set[str]] = {"start": set(), "end": set()}
     for name, function in functions.items():
-        code = _unwrapped(function).__code__
+        written = _unwrapped(function)
+        code = written.__code__
         tree = trees.get(code.co_filename)
         if tree is None:
             tree = trees[code.co_filename] = _parsed(_source(code.co_filename, flow_class.__name__), code.co_filename)
@@ -41,7 +42,7 @@ def graph_of_class(flow_class: type[FlowSpec]) -> Graph:
                 where=f"{code.co_filename}:{code.co_firstlineno}",
                 hint="@functools.wraps(function)   # above what your own decorator returns",
             )
-        steps.append(_step(found, name, code.co_filename))
+        steps.append(_step(found, name, code.co_filename, is_wrapped=written is not function))
         for mark, marked in marks.items():
             if getattr(function, "__penstock_step__", None) and mark in getattr(function, "__penstock_marks__", ()):
                 marked.add(name)
@@ -191,7 +192,7 @@ def _called_name(node: ast.expr) -> str:
 # ------------------------------------------------------------------------------------------------ one step
 
 
-def _step(function: Function, name: str, file: str) -> Step:
+def _step(function: Function, name: str, file: str, *, is_wrapped: bool = False) -> Step:
     arguments = function.args.posonlyargs + function.args.args
     calls = list(_next_calls(function))
     described: dict[str, Any] = {"kind": "", "to": ()}
@@ -203,6 +204,7 @@ def _step(function: Function, name: str, file: str) -> Step:
     return Step(
         name,
         is_join=len(arguments) > 1,
+        is_wrapped=is_wrapped,
         file=file,
         line=function.lineno,
         doc=ast.get_docstring(function) or "",

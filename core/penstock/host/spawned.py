@@ -29,12 +29,6 @@ class Spawned:
             os.set_inheritable(fd, True)
         self.pid = os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
 
-    def poll(self) -> int | None:
-        """The exit code, None while it runs."""
-        if self.returncode is None and self._ended(0.0):
-            self.wait()
-        return self.returncode
-
     def wait(self, timeout_s: float | None = None) -> int:
         """The exit code, -N for signal N. Raises TimeoutError when it does not end in time."""
         if self.returncode is None and timeout_s is not None and not self._ended(timeout_s):

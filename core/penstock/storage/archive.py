@@ -97,11 +97,13 @@ def code_elsewhere(file: str, suffixes: tuple[str, ...] = DEFAULT_SUFFIXES) -> d
     """Files of a run whose jobs are elsewhere: everything below the flow's folder with one of `suffixes`.
 
     Hidden folders, virtual environments, keys and what `.flowignore` names (one pattern a line) are left out.
-    Raises FlowError above 50 MB, with the largest files, and for more files than an archive holds.
+    Raises FlowError above 50 MB, with the largest files, for more files than an archive holds, and for a name that is
+    not UTF-8.
     """
     folder = os.path.dirname(file)
     found = {inside: path for inside, path in _walk(folder, _ignored(folder)) if path.endswith(suffixes)}
     found[os.path.basename(file)] = file
+    _refuse_odd_names(found, file)
     if len(found) > MOST_MEMBERS:
         raise FlowError(
             f"{len(found):,} files of code lie below {folder}, more than {MOST_MEMBERS:,}",
@@ -118,6 +120,23 @@ def code_elsewhere(file: str, suffixes: tuple[str, ...] = DEFAULT_SUFFIXES) -> d
             hint=f"echo {largest[0]} >> {os.path.join(folder, '.flowignore')}",
         )
     return found
+
+
+def _refuse_odd_names(found: Mapping[str, str], file: str) -> None:
+    """The names in an archive are UTF-8: a job that can't read one does not begin."""
+    for inside, path in found.items():
+        pattern = inside.encode("utf-8", "replace").decode("utf-8")  # has ? for each byte that is not
+        if pattern != inside:
+            import shlex
+
+            whole = os.path.dirname(pattern) != os.path.dirname(inside)
+            pattern = f"{os.path.dirname(pattern)}/*" if whole else pattern
+            ignore = f"echo {shlex.quote(pattern)} >> {os.path.join(os.path.dirname(file), '.flowignore')}"
+            raise FlowError(
+                f"the name of {inside!r} is not UTF-8: jobs elsewhere can't have that file",
+                where=os.path.dirname(file),
+                hint=ignore if path != file else "a name in UTF-8 for the flow file",
+            )
 
 
 def _ignored(folder: str) -> list[str]:

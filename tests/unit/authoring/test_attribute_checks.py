@@ -127,6 +127,8 @@ RIGHT_FOREACH = {
     "locals": ("fill(locals()['self'])", "items"),
     "a lambda": ("(lambda: fill(self))()", "items"),
     "super": ("super().prepare()", "items"),
+    "the frame": ("import inspect\nfill(inspect.currentframe().f_locals)", "items"),
+    "the frame, imported": ("from sys import _getframe\nfill(_getframe())", "items"),
     "a parameter": ("pass", "alpha"),
     "a parameter of the base": ("pass", "beta"),
     "a file": ("pass", "papers"),
@@ -172,6 +174,39 @@ def meet(self, inputs):
     self.merge_artifacts(inputs)
     self.next(self.each, foreach="items")
 """ + REST,
+    "an argument of self.next": """
+@step
+def start(self):
+    self.next(self.node, num_parallel=self.width())
+
+def width(self):
+    {start}
+    return 2
+
+@parallel
+@step
+def node(self):
+    self.next(self.meet)
+
+@step
+def meet(self, inputs):
+    self.next(self.each, foreach="items")
+""" + REST,
+    "a key of self.next": """
+@step
+def start(self):
+    self.next({self.key(): self.middle, 'b': self.end}, condition='names')
+
+def key(self):
+    {start}
+    return 'a'
+""" + MIDDLE + REST,
+    "self.next itself": """
+def next(self, *steps, **how):
+    {start}
+    super().next(*steps, **how)
+""" + FAN.replace("{start}", "pass").replace("{name}", "items"),
+    "a wrapper from behind": FAN.replace("{start}", "pass").replace("{name}", "items") + "start = other(start)",
     "a loop": """
 @step
 def start(self):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -149,6 +151,26 @@ def test_more_than_50_mb_names_the_largest_and_how_to_leave_them_out(
     assert told.value.hint == f"echo big6.py >> {tmp_path}/.flowignore"
     write(tmp_path, ".flowignore", text="big*.py\n")
     assert set(archive.code_elsewhere(str(tmp_path / "flow.py"))) == {"flow.py"}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="other platform: file names are UTF-8")
+@pytest.mark.parametrize(
+    ("name", "pattern"), [(b"a\xff.py", "'a?.py'"), (b"s b/\xe9\xe9.py", "'s b/??.py'"), (b"d\xff/e/a.py", "'d?/e/*'")]
+)
+def test_a_name_that_is_not_utf_8_is_refused_with_how_to_leave_it_out(
+    name: bytes, pattern: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "flow.py", os.fsdecode(name))
+    with pytest.raises(FlowError, match="is not UTF-8") as told:
+        archive.code_elsewhere(str(tmp_path / "flow.py"))
+    assert repr(os.fsdecode(name)) in told.value.message
+    assert told.value.hint == f"echo {pattern} >> {tmp_path}/.flowignore"
+    subprocess.run(told.value.hint, shell=True, check=True)
+    assert set(archive.code_elsewhere(str(tmp_path / "flow.py"))) == {"flow.py"}
+    write(tmp_path, os.fsdecode(b"f\xff.py"))
+    with pytest.raises(FlowError, match="is not UTF-8") as told:  # nothing leaves out the flow file itself
+        archive.code_elsewhere(str(tmp_path / os.fsdecode(b"f\xff.py")))
+    assert told.value.hint == "a name in UTF-8 for the flow file"
 
 
 def test_links_are_packed_as_what_they_lead_to_and_folders_are_not_followed(tmp_path: Path) -> None:
