@@ -20,6 +20,7 @@ from penstock.errors import BackendError, PenstockError
 from penstock.host.flow_file import FlowFile
 from penstock.host.seeds import SeedWatch
 from penstock.host.serve import Server
+from penstock.running import gang_commit
 from penstock.running.attempt import job_facts
 from penstock.running.message import Message
 from penstock.running.plan import NOT_OWNER_EXIT_CODE
@@ -101,7 +102,7 @@ def refuse(datastore: Datastore, at: tuple[str, str, str, str, int], message: Me
         handler=message.handler is not None, host=os.uname().nodename, pid=os.getpid(), facts=job_facts(),
         exception=described, stderr={"size": len(text.encode()), "text": text},
     )  # fmt: skip
-    records.claim_record(datastore, record)
+    gang_commit.claim(datastore, record, message.nodes)
 
 
 def owns(datastore: Datastore, at: tuple[str, str, str, str, int]) -> bool:

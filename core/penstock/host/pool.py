@@ -110,7 +110,7 @@ class HostPool(Hosts):
         self._poll.unregister(fd)
         del self._links[fd]
         self._hosts = {key: one for key, one in self._hosts.items() if one is not host}
-        host.end_attempts()
+        host.kill()
         for name in host.running:
             self._where.pop(name, None)
             found.append(HostEvent(kind="lost", name=name, reason=reason))

@@ -75,6 +75,12 @@ class HostProcess:
                 hint="write only to files and sockets that the flow opens itself",
             ) from error
 
+    def kill(self) -> None:
+        """End it, and what runs there. The host first: it shall not live to record that its attempts were killed."""
+        self.process.kill()
+        self.process.wait()
+        self.end_attempts()
+
     def end_attempts(self) -> None:
         """The host is gone: end the process groups of its attempts."""
         for pid in self.running.values():

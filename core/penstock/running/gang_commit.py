@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import time
 
-from penstock.errors import KeyMissing
+from penstock.errors import BackendUnavailable, KeyMissing
 from penstock.storage import keys, records
 from penstock.values import CANCELLED, SUCCEEDED, place_beside, place_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from penstock.contracts.datastore import Datastore
+    from penstock.storage.keys import At
     from penstock.values import Record
 
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 1.0  # how often a node looks for the others: each time a quarter later
+AWAY_S = 600.0  # how long the store may be away meanwhile
 
 
 def claim(store: Datastore, record: Record, nodes: int | None) -> tuple[bool, Record]:
@@ -38,12 +42,45 @@ def claim(store: Datastore, record: Record, nodes: int | None) -> tuple[bool, Re
     return records.claim_record(store, record)
 
 
+def complete(store: Datastore, recorded: Collection[str], staged: Iterable[At]) -> bool:
+    """Claim what gangs have committed and not claimed, because everybody died between the two; whether there was any.
+
+    recorded: keys of the records of a run; staged: its attempts that have staged one. Whoever reads what a dead
+    scheduler left does this first: a node of such a gang has succeeded, with a record or without.
+    """
+    leads = {(*at[:3], place_beside(at[3], 0), at[4]) for at in staged}
+    left = [lead for lead in leads if keys.record(*lead) not in recorded and _is_committed(store, lead)]
+    for lead in left:
+        _claim_all(store, lead)
+    return bool(left)
+
+
+def _is_committed(store: Datastore, lead: At) -> bool:
+    try:
+        return records.kind_of(store.get(keys.staged(*lead))) == "record"
+    except KeyMissing:
+        return False
+
+
+def _claim_all(store: Datastore, lead: At) -> None:
+    """After the commit: the record of each node; the first one's last, for with it a platform may end them all."""
+    index = 1
+    while store.exists(keys.staged(*(at := (*lead[:3], place_beside(lead[3], index), lead[4])))):
+        _claim_staged(store, at)
+        index += 1
+    _claim_staged(store, lead)
+
+
+def _claim_staged(store: Datastore, at: At) -> None:
+    records.claim_record(store, records.decode_record(store.get(keys.staged(*at)), keys.record(*at)))
+
+
 class _Gang:
     def __init__(self, store: Datastore, record: Record, nodes: int) -> None:
         self.store, self.record, self.nodes = store, record, nodes
         self.index = place_index(record.place)
 
-    def _at(self, index: int) -> tuple[str, str, str, str, int]:
+    def _at(self, index: int) -> At:
         one = self.record
         return one.flow, one.run, one.step, place_beside(one.place, index), one.attempt
 
@@ -53,19 +90,28 @@ class _Gang:
         if self.index:
             self.store.put(keys.staged(*self._at(self.index)), records.encode_record(one))
             waiting = [0]
-        look_s = FIRST_LOOK_S
-        while waiting and not self._is_given_up():
-            if self.store.exists(keys.staged(*self._at(waiting[-1]))):
+        look_s, answered_s = FIRST_LOOK_S, time.monotonic()
+        while waiting:
+            try:
+                if self._is_given_up():
+                    break
+                is_staged = self.store.exists(keys.staged(*self._at(waiting[-1])))
+                answered_s = time.monotonic()
+            except BackendUnavailable:  # others may need hours yet
+                if time.monotonic() - answered_s > AWAY_S:
+                    raise
+                is_staged = False
+            if is_staged:
                 waiting.pop()
                 continue
             time.sleep(look_s)
             look_s = min(LONGEST_LOOK_S, look_s * 1.25)
         if not self.index and not waiting:
             self.store.put(keys.staged(*self._at(0)), records.encode_record(one))
-        if not self._is_committed():
+        if not _is_committed(self.store, self._at(0)):
             one.outcome, one.transition, one.reason = CANCELLED, None, self._refusal()
         elif not self.index:
-            self.claim_all()
+            _claim_all(self.store, self._at(0))
 
     def _is_given_up(self) -> bool:
         """Whether this node has its record from somebody else, or a node has refused."""
@@ -77,20 +123,8 @@ class _Gang:
         one = self.record
         said = {"token": one.token, "refused": one.place, "outcome": one.outcome}
         records.claim(self.store, keys.staged(*self._at(0)), "refusal", said)
-        if self._is_committed():
-            self.claim_all()
-
-    def claim_all(self) -> None:
-        """After the commit: the record of each node; the first one's last, for with it a platform may end them all."""
-        for index in (*range(1, self.nodes), 0):
-            key = keys.staged(*self._at(index))
-            records.claim_record(self.store, records.decode_record(self.store.get(key), keys.record(*self._at(index))))
-
-    def _is_committed(self) -> bool:
-        try:
-            return records.kind_of(self.store.get(keys.staged(*self._at(0)))) == "record"
-        except KeyMissing:
-            return False
+        if _is_committed(self.store, self._at(0)):
+            _claim_all(self.store, self._at(0))
 
     def _refusal(self) -> str:
         said = records.read(self.store, keys.staged(*self._at(0))) or {}

@@ -41,9 +41,7 @@ class Nodes:
     def settle(self, name: str, ready: Ready, record: Record) -> None:
         """An attempt is over."""
         self.running.discard(name)
-        if record.outcome == SUCCEEDED:
-            self.left -= 1
-        else:
+        if record.outcome != SUCCEEDED:
             self.ended.append((ready, record))
 
     def take_ended(self) -> list[tuple[Ready, Record]]:
@@ -62,10 +60,20 @@ class Gangs:
 
     def of(self, ready: Ready) -> Nodes:
         """Those that a node belongs to."""
-        key = ready.step, place_beside(ready.place, 0)
+        key = self._key(ready)
         if key not in self._nodes:
             self._nodes[key] = Nodes(ready.nodes or 0)
         return self._nodes[key]
+
+    def succeeded(self, ready: Ready) -> None:
+        """A node has. With the last one they are forgotten: a run may have many."""
+        nodes = self.of(ready)
+        nodes.left -= 1
+        if not nodes.left:
+            del self._nodes[self._key(ready)]
+
+    def _key(self, ready: Ready) -> tuple[str, str]:
+        return ready.step, place_beside(ready.place, 0)
 
     def add(self, ready: Ready) -> list[Ready]:
         """A node can start, as soon as all others can that are left. Returns those that are found to be apart."""

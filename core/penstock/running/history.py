@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from penstock.errors import KeyMissing
-from penstock.running import plan
+from penstock.running import gang_commit, plan
 from penstock.storage import keys, records
 
 TYPE_CHECKING = False
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from penstock.contracts.datastore import Datastore
+    from penstock.storage.keys import At
     from penstock.values import Record
 
 
@@ -25,9 +26,20 @@ def standing_of(found: Iterable[Record]) -> dict[tuple[str, str], tuple[Record, 
     }
 
 
+def attempts_of(datastore: Datastore, flow: str, run: str) -> tuple[list[str], list[At]]:
+    """Keys of the records of a run, and its attempts that a job elsewhere has claimed and that have no record yet.
+
+    What a gang has committed and not claimed is claimed first.
+    """
+    recorded, owned, staged = records.list_attempts(datastore, flow, run)
+    if staged and gang_commit.complete(datastore, frozenset(recorded), staged):
+        recorded, owned, _ = records.list_attempts(datastore, flow, run)
+    return recorded, owned
+
+
 def records_of(datastore: Datastore, flow: str, run: str) -> list[Record]:
     """Every record of a run: its own, and those that it took from its origin."""
-    recorded = records.list_records(datastore, flow, run)
+    recorded, _ = attempts_of(datastore, flow, run)
     return [record for record, _ in read_history(datastore, flow, run, recorded)]
 
 

@@ -12,7 +12,7 @@ import shlex
 from penstock import nearest
 from penstock.errors import ChunkDamaged, RunDriven, UsageError
 from penstock.running import lease, plan
-from penstock.running.history import read_history, standing_of
+from penstock.running.history import attempts_of, read_history, standing_of
 from penstock.running.lease import Lease
 from penstock.running.opening import Opening
 from penstock.storage import bundle, keys, records
@@ -79,7 +79,7 @@ class Opened:
                 f"{flow}/{origin} still runs: it is driven by {state}",
                 hint=f"flow cancel {flow}/{origin}   # to end it first",
             )
-        recorded, owned = records.list_attempts(datastore, flow, origin)
+        recorded, owned = attempts_of(datastore, flow, origin)
         read = list(read_history(datastore, flow, origin, recorded))
         taken, following = plan.taken(graph, standing_of(record for record, _ in read), step)
         self._check_parameters(origin, taken)

@@ -236,7 +236,8 @@ def together(pasts: Sequence[Past | None]) -> Past | None:
         found.failed |= past.failed
         found.lost |= past.lost
         found.handled |= past.handled
-        found.reason = found.reason or past.reason
+    culprits = [past for past in known if past.failed or past.lost]  # the others were ended on their account
+    found.reason = next((past.reason for past in (*culprits, *known) if past.reason), "")
     found.failed &= ~found.lost
     found.raised = len(known) == len(pasts) and all(past.raised for past in known)
     return found

@@ -270,7 +270,7 @@ class Scheduler:
                 continue
             self.reused += ready.step != PARAMETERS_STEP
             if self._in_gang(ready):
-                self._gangs.of(ready).left -= 1
+                self._gangs.succeeded(ready)
             stack.append(self._succeed(ready, record, records.key_of(record)))
 
     def _succeed(self, ready: Ready, record: Record, key: str) -> Iterator[Ready]:
@@ -590,33 +590,44 @@ class Scheduler:
                 self._fail(ready, "its attempts are used up")
             return
         started = [self._node(ready, nodes, step, attempt) for ready in some]
-        behind = [one for one in started if one.attempt.number < attempt.number]
-        if not behind and self._continues and any(map(self._has_begun, started)):
-            behind = started
-        for running in behind or started:
+        for running in started:
             self._running[running.name] = running
             nodes.running.add(running.name)
-        if behind:  # all have one number, also after a scheduler's death
-            self._backlog.add([one.ready for one in started if one not in behind])
-            for running in behind:
-                self._give_up(running, CANCELLED, "its gang is broken", plan.SUCCESSOR)
-            return
         jobs = self.jobs[step.executor]
         seats = [Gang(lead=started[0].name, index=index, size=len(started)) for index in range(len(started))]
         try:
+            if self._catch_up(nodes, started, attempt):
+                return
             made = [
                 self._orders.job(running.ready, attempt, step, jobs.executor, self._constants, seat)
                 for running, seat in zip(started, seats, strict=True)
             ]
         except BackendUnavailable:
-            for running in started:
-                del self._running[running.name]
-                nodes.running.discard(running.name)
-            self._backlog.add(some)
+            self._put_back(nodes, started)
             raise
         jobs.start(*made, adopt=self._continues and not jobs.executor.starts_once)
         for running in started:
             self._say_started(running)
+
+    def _catch_up(self, nodes: Nodes, started: Sequence[_Running], attempt: plan.Attempt) -> bool:
+        """Give up what a scheduler's death left behind: all have one number. Whether there was any."""
+        behind = [one for one in started if one.attempt.number < attempt.number]
+        if not behind and self._continues and any(map(self._has_begun, started)):
+            behind = list(started)
+        if behind:
+            for running in behind:
+                self._give_up(running, CANCELLED, "its gang is broken", plan.SUCCESSOR)
+            self._put_back(nodes, started)
+        return bool(behind)
+
+    def _put_back(self, nodes: Nodes, started: Sequence[_Running]) -> None:
+        """Those that were not handed over wait again, and for them those whose end is settled meanwhile."""
+        waiting = [one for one in started if self._running.pop(one.name, None) is not None]
+        nodes.running.difference_update([one.name for one in waiting])
+        self._backlog.add([one.ready for one in waiting])
+        self._gangs.broken.pop(nodes, None)
+        if nodes.ended:
+            self._decide(nodes.take_ended())
 
     def _node(self, ready: Ready, nodes: Nodes, step: StepPlan, attempt: plan.Attempt) -> _Running:
         number = self._past[ready.task].total if ready.task in self._past else 0
@@ -637,7 +648,9 @@ class Scheduler:
         if nodes is None:
             return
         nodes.settle(running.name, running.ready, record)
-        if record.outcome != SUCCEEDED:
+        if record.outcome == SUCCEEDED:
+            self._gangs.succeeded(running.ready)
+        else:
             # elsewhere the cause may be a node whose loss the platform has yet to tell
             patient = record.outcome == FAILED and self.jobs[running.executor].executor.jobs_at is Reach.ANYWHERE
             self._gangs.broke(nodes, time.monotonic() + (GANG_PATIENCE_S if patient else 0.0))

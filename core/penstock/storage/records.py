@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock.contracts.datastore import Datastore
+    from penstock.storage.keys import At
 
 FORMAT_VERSION = 1
 _FIRST_WORD = b"penstock-"
@@ -156,23 +157,24 @@ def list_records(store: Datastore, flow: str, run: str) -> Iterator[str]:
             yield found.key
 
 
-def list_attempts(store: Datastore, flow: str, run: str) -> tuple[list[str], list[tuple[str, str, str, str, int]]]:
-    """Keys of all records of a run, and the attempts that a job elsewhere has claimed and that have no record yet.
-
-    In any order, of one listing; attempts as flow, run, step, place and number.
+def list_attempts(store: Datastore, flow: str, run: str) -> tuple[list[str], list[At], list[At]]:
+    """Keys of all records of a run; the attempts that a job elsewhere has claimed and that have no record yet; those
+    that have staged one, as nodes of a gang. In any order, of one listing.
     """
-    owned: list[str] = []
-    recorded: list[str] = []
+    stems: dict[str, set[str]] = {".record": set(), ".owner": set(), ".staged": set()}
     for found in store.list(keys.tasks_prefix(flow, run)):
-        if found.key.endswith(".record"):
-            recorded.append(found.key)
-        elif found.key.endswith(".owner"):
-            owned.append(found.key)
-    stems = {key.removesuffix(".owner") for key in owned} - {key.removesuffix(".record") for key in recorded}
-    return recorded, [_attempt_of(flow, run, stem) for stem in stems]
+        stem, dot, kind = found.key.rpartition(".")
+        if dot + kind in stems:
+            stems[dot + kind].add(stem)
+    recorded, owned, staged = stems.values()
+    return (
+        [f"{stem}.record" for stem in recorded],
+        [_attempt_of(flow, run, stem) for stem in owned - recorded],
+        [_attempt_of(flow, run, stem) for stem in staged],
+    )
 
 
-def _attempt_of(flow: str, run: str, stem: str) -> tuple[str, str, str, str, int]:
+def _attempt_of(flow: str, run: str, stem: str) -> At:
     *_, step, place, number = stem.split("/")
     return flow, run, keys.name(step), keys.name(place), int(number)
 

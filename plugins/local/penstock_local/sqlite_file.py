@@ -148,6 +148,10 @@ class SqliteFile:
             self._connection.close()
         self._connection = None
 
+    def __del__(self) -> None:
+        """A reader in a notebook is dropped, not closed; from 3.13 on Python warns of connections left open."""
+        self.close()
+
 
 def _turn_to_wal(connection: sqlite3.Connection) -> None:
     """Of two that turn a new file to WAL at once SQLite refuses one without letting it wait: it tries again."""

@@ -152,10 +152,6 @@ class SqliteMetadata(MetadataStore):
         if self._opened is not None:
             self._opened.close()
 
-    def __del__(self) -> None:
-        """A reader in a notebook is dropped, not closed; from 3.13 on Python warns of connections left open."""
-        self.close()
-
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     for kind, (table, columns) in _COLUMNS.items():

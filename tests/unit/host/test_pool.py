@@ -25,19 +25,19 @@ def spoil():
         os.close(os.open({once!r}, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
-    links = [fd for fd in range(3, 64) if os.path.exists(f"/proc/self/fd/{{fd}}")]
-    for fd in links:
-        if os.readlink(f"/proc/self/fd/{{fd}}").startswith("socket:"):
-            os.write(fd, b"a progress bar, perhaps " * 10)
+    os.write(LINK, b"a progress bar, perhaps " * 10)
 
-if b"penstock.host\\0" in open("/proc/self/cmdline", "rb").read():  # not in an interpreter for one attempt
+WORDS = open("/proc/self/cmdline", "rb").read().split(b"\\0")
+if b"penstock.host" in WORDS:  # not in an interpreter for one attempt
+    LINK = int(WORDS[WORDS.index(b"penstock.host") + 2])
     threading.Thread(target=spoil, daemon=True).start() if {later} else spoil()
 
 class F(FlowSpec):
     @step
     def start(self):
+        is_spoilt = os.path.exists({once!r})
         open({when!r}, "w").close()
-        while not os.path.exists({once!r}):
+        while not is_spoilt:  # ends with its host
             time.sleep(0.01)
         self.next(self.end)
     @step

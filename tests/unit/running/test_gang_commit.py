@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from penstock.contracts.datastore import Datastore
-from penstock.errors import KeyMissing
-from penstock.running import gang_commit
+from penstock.errors import BackendUnavailable, KeyMissing
+from penstock.running import gang_commit, history
 from penstock.storage import keys, records
 from penstock.values import CANCELLED, FAILED, SUCCEEDED, Record
 from penstock_local.file_datastore import FileDatastore
@@ -132,3 +132,43 @@ def test_a_death_at_every_call(tmp_path: Path, mortal: int, obeys: bool) -> None
     assert both == {True, False}
     with pytest.raises(KeyMissing):
         records.read_record(stores[0 if mortal else 1], key(NODES))
+
+
+@pytest.mark.parametrize("claimed", range(NODES))
+def test_what_was_committed_is_completed_by_who_comes_next(tmp_path: Path, claimed: int) -> None:
+    """Everybody died after the commit, when so many nodes had their records."""
+    store = FileDatastore(str(tmp_path))
+    for index in range(NODES):
+        store.put(keys.staged("F", "r", "s", f"4.{index}", 0), records.encode_record(record(index)))
+    for index in range(1, claimed + 1):
+        records.claim_record(store, record(index))
+    found = {one.place: one.outcome for one in history.records_of(store, "F", "r")}
+    assert found == {f"4.{index}": SUCCEEDED for index in range(NODES)}
+    recorded, _, staged = records.list_attempts(store, "F", "r")
+    assert not gang_commit.complete(store, recorded, staged)
+
+
+def test_a_broken_gang_is_completed_by_nobody(tmp_path: Path) -> None:
+    store = FileDatastore(str(tmp_path))
+    run([store] * NODES, [SUCCEEDED, FAILED, SUCCEEDED])
+    store.delete([key(0)])
+    recorded, _, staged = records.list_attempts(store, "F", "r")
+    assert staged
+    assert not gang_commit.complete(store, recorded, staged)
+
+
+class Hiccups(FileDatastore):
+    """Does not answer every other look."""
+
+    looks = 0
+
+    def exists(self, key: str) -> bool:
+        self.looks += 1
+        if self.looks % 2:
+            raise BackendUnavailable("away")
+        return super().exists(key)
+
+
+def test_a_node_that_waits_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+    stands = run([FileDatastore(str(tmp_path)), *(Hiccups(str(tmp_path)) for _ in range(2))], [SUCCEEDED] * NODES)
+    assert [one and one.outcome for one in stands] == [SUCCEEDED] * NODES

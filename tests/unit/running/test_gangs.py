@@ -45,9 +45,19 @@ def test_gangs_of_different_places_do_not_wait_for_one_another() -> None:
 
 def test_what_is_left_of_a_gang_starts_apart() -> None:
     gangs = Gangs()
-    gangs.of(node(0)).left -= 2  # these have succeeded before
+    for index in (0, 2):
+        gangs.succeeded(node(index))
     (one,) = gangs.add(node(1))
     assert (one.place, gangs.of(one).apart, gangs.waiting) == ("1", True, 0)
+
+
+def test_a_gang_that_has_succeeded_is_forgotten() -> None:
+    gangs = Gangs()
+    nodes = gangs.of(node(0))
+    for index in range(3):
+        gangs.succeeded(node(index))
+    assert nodes.left == 0
+    assert gangs.of(node(0)) is not nodes
 
 
 def test_who_ended_is_decided_on_once() -> None:
@@ -56,7 +66,7 @@ def test_who_ended_is_decided_on_once() -> None:
     nodes.running |= {"a", "b", "c"}
     for name, index, outcome in (("b", 1, FAILED), ("a", 0, SUCCEEDED), ("c", 2, CANCELLED)):
         nodes.settle(name, node(index), record(node(index), outcome))
-    assert (nodes.left, nodes.running) == (2, set())
+    assert not nodes.running
     assert [ready.place for ready, _ in nodes.take_ended()] == ["1", "2"]
     assert nodes.take_ended() == []
 

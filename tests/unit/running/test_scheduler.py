@@ -98,7 +98,7 @@ class Stage(Executor):
             token=message.token, parents=message.parents, exception={"message": "boom"} if outcome == FAILED else None,
         )  # fmt: skip
         if outcome == SUCCEEDED:
-            record.transition = _transition(message.step)
+            record.transition = _transition(message.step, "parallel" if self.runs_gangs else "foreach")
         records.claim_record(self.store, record)
 
     def poll(self, job_ids: Sequence[str], timeout_s: float) -> Mapping[str, JobStatus]:
@@ -121,11 +121,11 @@ class Stage(Executor):
                 self.slow.pop(name, None)
 
 
-def _transition(step: str) -> dict[str, Any]:
+def _transition(step: str, split: str) -> dict[str, Any]:
     if step == PARAMETERS_STEP:
         return {"kind": "linear", "to": ["start"]}
     if step == "start":
-        return {"kind": "foreach", "to": ["each"], "var": "items", "width": WIDTH}
+        return {"kind": split, "to": ["each"], "var": "items", "width": WIDTH}
     return {"kind": "end"} if step == "end" else {"kind": "linear", "to": list(GRAPH[step].to)}
 
 
@@ -410,3 +410,46 @@ def test_a_run_that_goes_on_starts_what_has_no_record_and_nothing_else(
     assert again.loop() == SUCCEEDED
     assert sorted(second.stage.submitted) == sorted({f"{task}/0" for task in EVERY} - done)
     assert again.reused == len(done - {f"{PARAMETERS_STEP}/0/0"})
+
+
+class AwayAt(DictDatastore):
+    """Does not answer the n-th call of all that ask for a node's key."""
+
+    at, asked = 0, 0
+
+    def _ask(self, key: str) -> None:
+        if "/each/" not in key:
+            return
+        self.asked += 1
+        if self.asked == self.at:
+            raise BackendUnavailable("away")
+
+    def put(self, key: str, source: Any, **options: Any) -> bool:
+        self._ask(key)
+        return super().put(key, source, **options)
+
+    def exists(self, key: str) -> bool:
+        self._ask(key)
+        return super().exists(key)
+
+
+@pytest.mark.parametrize("starts_once", [False, True])
+def test_a_gang_outlives_a_store_that_is_away_while_it_is_started(
+    theatre: Callable[..., Theatre], starts_once: bool
+) -> None:
+    """At whichever call: after a scheduler's death one node is an attempt ahead of the others, which are given up."""
+    at = asked = 0
+    while at <= asked:
+        at += 1
+        one = theatre(store=AwayAt())
+        one.stage.runs_gangs, one.stage.starts_once = True, starts_once
+        ahead = Record(flow="F", run="r", step="each", place="1", attempt=0, outcome=CANCELLED, token="t")
+        records.claim_record(one.stage.store, ahead)
+        one.store.at = at
+        _, past = known_of(records_of(one.stage.store, "F", "r"))
+        scheduler = one.scheduler(continues=True, past=past)
+        assert scheduler.loop() == SUCCEEDED, at
+        assert {outcomes[-1] for outcomes in one.outcomes().values()} == {SUCCEEDED}, at
+        asked = one.store.asked
+        one.lease.release()
+    assert at > WIDTH

@@ -201,9 +201,11 @@ def test_one_listing_tells_records_and_attempts_that_have_none_yet() -> None:
     store.put(keys.owner("F", "r", "s", "0", 0), b"x")  # it has a record by now
     store.put(keys.owner("F", "r", "s", "17.3~2", 1), b"x")
     store.put(keys.beat("F", "r", "s", "17.3~2", 1), b"x")
+    store.put(keys.staged("F", "r", "n", "4", 0), b"x")
     assert records.list_attempts(store, "F", "r") == (
         [keys.record("F", "r", "s", "0", 0)],
         [("F", "r", "s", "17.3~2", 1)],
+        [("F", "r", "n", "4", 0)],
     )
 
 
