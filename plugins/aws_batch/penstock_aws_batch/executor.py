@@ -16,7 +16,7 @@ from penstock_aws_batch.definition import Needs, definition
 from penstock_aws_batch.plugin import BatchOptions
 from penstock_aws_batch.queue import Queue, find_queue, named_queue, no_queue, queue_names
 from penstock_aws_batch.service import AnswerLost, Refused, Service
-from penstock_aws_batch.submission import nodes_submission, submission
+from penstock_aws_batch.submission import names_of_nodes, nodes_name, nodes_submission, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class BatchExecutor(Executor):
     def submit_many(self, jobs: Sequence[Job]) -> Sequence[str | PenstockError]:
         """As many at once as there are `CALLERS`: AWS takes its time for each, and allows 50 a second."""
         answers: dict[str, str | PenstockError] = {}
+        self._take_seats(jobs)
         prepared: list[_Prepared] = []
         for together in _together(job for job in jobs if job.name not in self._handles):
             try:
@@ -141,6 +142,13 @@ class BatchExecutor(Executor):
                 else:
                     answers[job.name] = answer
         return [answers.get(job.name) or self._handles[job.name] for job in jobs]
+
+    def _take_seats(self, jobs: Sequence[Job]) -> None:
+        """Nodes beside a first one that is known are nodes of the same job: `adopt` may have told that one alone."""
+        for job in jobs:
+            lead = "" if job.gang is None else self._handles.get(job.gang.lead, "")
+            if job.gang is not None and "#" in lead:
+                self._handles.setdefault(job.name, f"{lead.partition('#')[0]}#{job.gang.index}")
 
     def _each(self, do: Callable[[Any], Any], them: Sequence[Any]) -> Iterable[Any]:
         """Do it to each, by several threads where it is several."""
@@ -165,7 +173,7 @@ class BatchExecutor(Executor):
         if len(jobs) == 1:
             return jobs, submission(job, options, definition, tags), options
         request = nodes_submission(jobs, options, definition, tags)
-        self._doubtful.add(request["jobName"])  # `adopt` can't tell its nodes by name: a dead scheduler's is found here
+        self._doubtful.add(request["jobName"])  # a dead scheduler's that `adopt` was not asked for is found here
         return jobs, request, options
 
     def _merged(self, job: Job) -> BatchOptions:
@@ -350,7 +358,8 @@ class BatchExecutor(Executor):
     def adopt(self, names: Sequence[str]) -> Mapping[str, str]:
         """ListJobs by name; of many names, by their common beginning. What a dying scheduler submitted last may be
         missing from a first listing: there is a second one. A step may have named a queue of its own: what the run's
-        queue does not know is looked for in the others."""
+        queue does not know is looked for in the others. The one job of a gang is found by the name of its first node,
+        and tells the others."""
         found: dict[str, str] = {}
         for look in range(LOOKS_TO_ADOPT):
             missing = [name for name in names if name not in found]
@@ -371,9 +380,21 @@ class BatchExecutor(Executor):
         for queue in queues:
             missing = [name for name in names if name not in found]
             one_by_one = queue == own and len(missing) <= NAMES_ONE_BY_ONE
-            for pattern in missing if one_by_one else [f"{_beginning(missing)}*"] if missing else ():
-                there = self._listed(pattern, queue)
+            for beginning in missing if one_by_one else [_beginning(missing)] if missing else ():
+                there = self._listed(f"{beginning}*", queue)  # `nodes_name`, too
+                leads = {there[nodes_name(name)]: name for name in missing if nodes_name(name) in there}
+                there.update(self._nodes_of(leads))
                 found.update((name, there[name]) for name in missing if name in there)
+        return found
+
+    def _nodes_of(self, leads: Mapping[str, str]) -> dict[str, str]:
+        """Name -> handle of the nodes of jobs. leads: id of a job -> name of its first node, which is all that is known
+        of a job that DescribeJobs does not tell yet."""
+        found = {lead: f"{job_id}#0" for job_id, lead in leads.items()}
+        job_ids = list(leads)
+        for first in range(0, len(job_ids), IDS_A_CALL):
+            for job_id, said in self._described(job_ids[first : first + IDS_A_CALL]).items():
+                found.update((name, f"{job_id}#{index}") for index, name in enumerate(names_of_nodes(said)))
         return found
 
     def _listed(self, name: str, queue: str) -> dict[str, str]:

@@ -30,6 +30,9 @@ _NODE = (
     "a=sys.argv[2:]+json.loads(zlib.decompress(base64.b85decode(sys.argv[1])))[n];os.execvp(a[0],a)"
 )
 SHORTEST_S = 60  # AWS's least attemptDurationSeconds
+# A parameter that no command refers to: AWS Batch keeps it, and DescribeJobs tells it. A tag would be on the bill, and
+# holds 256 characters. Packed, so that as many names as OVERRIDES_BYTES lets nodes be fit into the 30 KiB of a request.
+NODES = "penstock.nodes"
 
 
 def submission(job: Job, options: BatchOptions, definition: str, tags: Mapping[str, str]) -> dict[str, Any]:
@@ -41,6 +44,12 @@ def submission(job: Job, options: BatchOptions, definition: str, tags: Mapping[s
 def nodes_name(lead: str) -> str:
     """Of the one job whose nodes the jobs of a gang are."""
     return f"{lead}-nodes"
+
+
+def names_of_nodes(said: Mapping[str, Any]) -> list[str]:
+    """The names of a gang's jobs, by index, of what DescribeJobs says of their one job; empty where it tells none."""
+    packed = said.get("parameters", {}).get(NODES, "")
+    return zlib.decompress(base64.b64decode(packed)).decode("ascii").split() if packed else []
 
 
 def nodes_submission(
@@ -57,9 +66,11 @@ def nodes_submission(
     command = [options.executable, "-c", _NODE, base64.b85encode(rest).decode("ascii"), *commands[0][:same]]
     overrides = _overrides(command, f"fewer nodes than {len(jobs)}")
     every = {"targetNodes": "0:", "containerOverrides": overrides}
+    names = zlib.compress(" ".join(job.name for job in jobs).encode("ascii"), 9)
     return {
         **_common(jobs[0], options, definition, tags),
         "jobName": nodes_name(jobs[0].name),
+        "parameters": {NODES: base64.b64encode(names).decode("ascii")},
         "nodeOverrides": {"numNodes": len(jobs), "nodePropertyOverrides": [every]},
     }
 

@@ -281,6 +281,19 @@ def test_a_dead_scheduler_s_nodes_are_found_again(world: World) -> None:
     assert len(jobs_of_nodes(world)) == 1
 
 
+def test_a_dead_scheduler_s_nodes_are_ended_from_elsewhere(world: World) -> None:
+    process = run_nodes(world, "--slow=1")
+    until((world.folder / "slow").exists)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    (job,) = jobs_of_nodes(world)
+    assert job.status == RUNNING
+    world.flow("cancel", f"TalkingNodesFlow/{(world.folder / 'id').read_text()}")
+    assert job.terminated
+    until(lambda: job.status in ENDED)
+    assert "cancelled" in world.flow("runs", "TalkingNodesFlow")
+
+
 @pytest.mark.parametrize("kind", ["fargate", "spot"])
 def test_where_no_nodes_run_side_by_side_no_run_begins(world: World, switches: Switches, kind: str) -> None:
     setattr(switches, kind, True)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from penstock.contracts.executor import Job, JobState, RunInfo
+from penstock.contracts.executor import Gang, Job, JobState, RunInfo
 from penstock_aws_batch.executor import CALLERS, BatchExecutor
 from plugins.aws_batch.tests.endpoint import Endpoint, Switches
 from tests.services.waiting import until
@@ -86,6 +86,43 @@ def test_jobs_of_a_queue_that_a_step_named_are_adopted(endpoint: Endpoint) -> No
         second = BatchExecutor(RunInfo(flow="F", run="r", user="u"), queue=queue, image="any")
         assert dict(second.adopt([one.name, other.name, "nobody-0"])) == handles
         second.close()
+
+
+def gang(step: str = "train") -> list[Job]:
+    made = jobs(3, step)
+    return [job.changed(gang=Gang(lead=made[0].name, index=at, size=3)) for at, job in enumerate(made)]
+
+
+@pytest.mark.parametrize("others", [0, 20])
+def test_nodes_are_adopted(endpoint: Endpoint, others: int) -> None:
+    """One by one or by one listing, each as the node that it is, in whatever order; to cancel one ends them all."""
+    first, nodes = executor(endpoint), gang()
+    handles = dict(zip([job.name for job in nodes], first.submit_many(nodes), strict=True))
+    first.submit_many(gang("another"))
+    first.close()
+    for job in endpoint.batch.jobs.values():
+        job.unseen = int(not job.is_node)
+    second = executor(endpoint)
+    found = second.adopt([job.name for job in (*jobs(others), *reversed(nodes))])
+    assert dict(found) == handles
+    second.cancel([found[nodes[1].name]])
+    (whole,) = {handle.partition("#")[0] for handle in found.values()}
+    assert [one.id for one in endpoint.batch.jobs.values() if one.terminated and one.is_gang] == [whole]
+    until(lambda: {one.state for one in second.poll(list(found.values()), 0.0).values()} == {JobState.FAILED})
+    second.close()
+
+
+def test_nodes_whose_job_does_not_tell_them_are_found_by_the_first(endpoint: Endpoint) -> None:
+    first, nodes = executor(endpoint), gang()
+    handles = first.submit_many(nodes)
+    first.close()
+    (whole,) = (job for job in endpoint.batch.jobs.values() if job.is_gang)
+    del whole.request["parameters"]
+    second = executor(endpoint)
+    assert dict(second.adopt([job.name for job in nodes])) == {nodes[0].name: handles[0]}
+    assert list(second.submit_many(nodes[1:])) == handles[1:]
+    assert sum(job.is_gang for job in endpoint.batch.jobs.values()) == 1
+    second.close()
 
 
 def test_a_reason_to_wait_names_the_queue_that_jobs_wait_in(endpoint: Endpoint, switches: Switches) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -14,7 +16,7 @@ from penstock.contracts.executor import Job
 from penstock.errors import JobRejected
 from penstock.values import MAIN_ADDRESS_VARIABLE
 from penstock_aws_batch.plugin import BatchOptions
-from penstock_aws_batch.submission import nodes_submission, submission
+from penstock_aws_batch.submission import names_of_nodes, nodes_submission, submission
 
 
 def made(job: dict[str, Any] | None = None, tags: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
@@ -81,9 +83,30 @@ def test_each_node_becomes_its_own_command_and_knows_where_the_first_is() -> Non
         assert said == [f"ü{index}", address or socket.gethostbyname(socket.gethostname())]
 
 
+def test_the_names_of_the_most_nodes_fit_into_one_request() -> None:
+    """What differs from one node to the next is a token of its message and the hash of its name."""
+    count, size = 0, 0
+    with pytest.raises(JobRejected, match="8192"):
+        for count in range(64, 2000, 64):
+            jobs = [
+                Job(name=f"{'f' * 46}-{random(f'n{at}')}", message="", command=("python3", random(f"t{at}")))
+                for at in range(count)
+            ]
+            request = nodes_submission(jobs, BatchOptions(queue="q"), "definition", {})
+            assert names_of_nodes(request) == [job.name for job in jobs]
+            size = len(json.dumps(request))
+    assert count > 256
+    assert size < 30 * 1024 - 8000  # the rest is for tags
+
+
+def random(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:16]
+
+
 def test_so_many_nodes_fit_into_one_request() -> None:
     message = '{{"step":"train","place":"{0}","attempt":0,"token":"%s","nodes":64,"parents":["runs/F/r/tasks/s/0"]}}'
-    of_nodes(64, message.replace("%s", "0123456789abcdef"))
+    request = of_nodes(64, message.replace("%s", "0123456789abcdef"))
+    assert names_of_nodes(request) == [f"n{index}" for index in range(64)]
     with pytest.raises(JobRejected, match="8192") as error:
         of_nodes(20_000)
     assert "fewer nodes" in str(error.value.hint)
