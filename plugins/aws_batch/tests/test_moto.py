@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class TestOnMoto(ExecutorSuite):
             cls.role = _make_queue()
             cls.store = stack.enter_context(HttpStoreServer())
             yield
+        gc.collect()  # what moto left open is found here, and not in somebody else's test
 
     def make(self, run: RunInfo, folder: Path) -> Executor:
         from penstock_aws_batch.executor import BatchExecutor
