@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 from pathlib import Path
 
@@ -41,6 +40,8 @@ class TestOnMoto(ExecutorSuite):
         with contextlib.ExitStack() as stack:
             environment = stack.enter_context(pytest.MonkeyPatch.context())
             environment.setenv("MOTO_DOCKER_NETWORK_NAME", "host")
+            # In a container it asks for its own address, and leaves the pipe of that open until other tests run.
+            environment.setattr("moto.settings.is_docker", lambda: False)
             server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
             server.start()
             stack.callback(server.stop)
@@ -54,7 +55,6 @@ class TestOnMoto(ExecutorSuite):
             cls.role = _make_queue()
             cls.store = stack.enter_context(HttpStoreServer())
             yield
-        gc.collect()  # what moto left open is found here, and not in somebody else's test
 
     def make(self, run: RunInfo, folder: Path) -> Executor:
         from penstock_aws_batch.executor import BatchExecutor
