@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,28 @@ leave(3)
 def test_a_closed_stream_is_no_error() -> None:
     done = left("import sys\nsys.stdout.close()\nleave(0)")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from penstock.cli import entry
+
+class Interrupting:
+    seen = False
+    def find_spec(self, name, path, target=None):
+        if name == "click.formatting" and not self.seen:
+            self.seen = True
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+entry()
+"""
+
+
+def test_ctrl_c_while_the_command_line_itself_is_loaded(tmp_path: Path) -> None:
+    """A package whose import was cut short has not all its attributes the next time."""
+    said = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "runs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (130, "", "interrupted\n")

@@ -8,6 +8,7 @@ import re
 import sys
 
 import click
+from click.exceptions import Exit, NoArgsIsHelpError  # no attributes of `click` where its import was interrupted
 
 from penstock.cli.process import Terminated
 from penstock.errors import PenstockError
@@ -29,7 +30,7 @@ class PipeClosed(BaseException):
 
 def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> int:
     """Tell the error on standard error (and, where a document was asked for, as one on standard output)."""
-    if isinstance(error, click.exceptions.Exit):
+    if isinstance(error, Exit):
         return error.exit_code
     if isinstance(error, BrokenPipeError | PipeClosed):
         forget_stream(1)  # so that the interpreter's last flush has somewhere to go
@@ -43,7 +44,7 @@ def exit_code_of(error: BaseException, session: Session, *, as_json: bool) -> in
         terminated = isinstance(error, Terminated)
         _say("terminated" if terminated else "interrupted")
         return TERMINATED if terminated else INTERRUPTED
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if isinstance(error, NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return USAGE
     if isinstance(error, click.ClickException):
