@@ -39,4 +39,4 @@ def which_run(flow: str, wanted: str | None, runs: Iterable[str]) -> str:
         return matching[0]
     if matching:
         raise NotFound(f"{wanted!r} begins the ids of {len(matching)} runs of {flow}", hint=hint(wanted, matching))
-    raise NotFound(f"{flow} has no run {wanted!r}", hint=hint(wanted, known))
+    raise NotFound(f"{flow} has no run {wanted!r}", hint=hint(wanted, [*known, LATEST]))

@@ -42,3 +42,9 @@ def test_not_found(wanted, said):
 def test_no_run_at_all():
     with pytest.raises(NotFound, match="F has no run"):
         which_run("F", "latest", [])
+
+
+def test_a_misspelt_latest_is_told() -> None:
+    with pytest.raises(NotFound) as told:
+        which_run("F", "lastest", ["20261124-0229-7k3q"])
+    assert told.value.hint == "did you mean 'latest'?"
